@@ -1,0 +1,344 @@
+"""The words of the project as frozen pydantic models: what travels between processes and stages."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+
+LOG_LIMIT = 64 * 1024
+"""Bytes of log that one failure may carry."""
+
+
+def now() -> datetime:
+    """Return the present time in UTC."""
+    return datetime.now(UTC)
+
+
+class Model(BaseModel):
+    """Base: frozen, and tolerant of keys that a later version adds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Kind(StrEnum):
+    """What a run sets out to do."""
+
+    FIX = "fix"
+    IMPROVE = "improve"
+    SUMMARISE = "summarise"
+    REVISE = "revise"
+
+
+class ProposalState(StrEnum):
+    """Where a proposal stands; the first three are listed as open."""
+
+    WORKING = "working"
+    WAITING = "waiting"
+    OPEN = "open"
+    MERGED = "merged"
+    CLOSED = "closed"
+    REFUSED = "refused"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+ACTIVE = (ProposalState.WORKING, ProposalState.WAITING, ProposalState.OPEN)
+
+Verdict = Literal["pass", "fail", "timeout", "error"]
+"""How one check ended: `error` is a command that could not be started."""
+
+
+class Failure(Model):
+    """One report from a watcher or a person: this unit failed, on this host, then, with this log."""
+
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex, max_length=200)
+    project: str
+    unit: str
+    host: str
+    at: AwareDatetime = Field(default_factory=now)
+    result: str = "exit-code"
+    exit_status: str = ""
+    restarts: int | None = None
+    invocation: str = ""
+    systemd: str = ""
+    memory_peak: int | None = None
+    log: str = ""
+    actor: str = "watcher"
+
+
+class Tick(Model):
+    """The daily look at one project; `day` is a local calendar day, `asked_by` a person's scan."""
+
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex, max_length=200)
+    project: str
+    day: str = ""
+    actor: str = "watcher"
+
+
+def _bytes_in(value: Any) -> bytes | None:  # noqa: ANN401 - whatever JSON holds
+    return value if value is None or isinstance(value, bytes) else base64.b64decode(value, validate=True)
+
+
+def _bytes_out(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+Content = Annotated[
+    bytes | None, PlainValidator(_bytes_in), PlainSerializer(_bytes_out, return_type=str | None)
+]
+
+
+class Change(Model):
+    """One file of a changeset; `content` is None where the file is deleted."""
+
+    path: str
+    mode: Literal["100644", "100755", "120000"] = "100644"
+    content: Content = None
+
+
+class Changeset(Model):
+    """What a run made: a base commit and the files that differ from it, in order of their paths."""
+
+    base: str
+    changes: tuple[Change, ...] = ()
+
+    def with_file(self, path: str, content: bytes) -> Changeset:
+        """Return this changeset with one regular file more, or replaced."""
+        others = [c for c in self.changes if c.path != path]
+        return self.with_changes([*others, Change(path=path, content=content)])
+
+    def without_file(self, path: str) -> Changeset:
+        """Return this changeset without that file."""
+        return self.with_changes([c for c in self.changes if c.path != path])
+
+    def with_changes(self, changes: list[Change]) -> Changeset:
+        """Return a changeset on the same base with these changes, sorted by path."""
+        return Changeset(base=self.base, changes=tuple(sorted(changes, key=lambda c: c.path)))
+
+
+class CheckResult(Model):
+    """One check's verdict on the base and on the changeset; None where it did not run."""
+
+    command: str
+    before: Verdict | None = None
+    after: Verdict | None = None
+    before_output: str = ""
+    after_output: str = ""
+
+    @property
+    def proves(self) -> bool:
+        """Whether it fails, or does not end, without the changeset and passes with it.
+
+        A check that could not even be started before has shown no failure.
+        """
+        return self.before in ("fail", "timeout") and self.after == "pass"
+
+
+class Answer(Model):
+    """What the model says of a fix: a claim, shown as one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Literal["fixed", "not_a_code_bug", "cannot_fix"]
+    title: str
+    cause: str
+    change: str
+    risk: Literal["low", "medium", "high"]
+    confidence: float = Field(ge=0, le=1)
+
+
+class Summary(Model):
+    """What the model answers to a summarise call; the program writes the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    changed: bool
+    codex_md: str
+
+
+class Usage(Model):
+    """Tokens that one run took, over all its calls to the model."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens, in and out."""
+        return self.input + self.output
+
+    def plus(self, other: Usage) -> Usage:
+        """Return the sum of both."""
+        return Usage(
+            input=self.input + other.input,
+            cached=self.cached + other.cached,
+            output=self.output + other.output,
+        )
+
+
+class Incident(Model):
+    """All failures of a project with the same fingerprint."""
+
+    id: int
+    project: str
+    unit: str
+    fingerprint: str
+    fingerprint_version: int
+    result: str
+    exit_status: str
+    state: Literal["open", "resolved"] = "open"
+    count: int
+    hosts: tuple[str, ...]
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+    log: str
+
+
+class Proposal(Model):
+    """A branch and its pull or merge request, from the moment a run sets out to make it.
+
+    The fields up to `updated_at` are the external contract of the HTTP interface; the rest is ours.
+    """
+
+    id: int
+    project: str
+    kind: Kind
+    title: str
+    state: ProposalState
+    reason: str | None = None
+    url: str | None = None
+    number: int | None = None
+    branch: str
+    base_sha: str | None = None
+    head_sha: str | None = None
+    draft: bool = False
+    ci: Literal["none", "pending", "success", "failure"] = "none"
+    review: Literal["none", "approved", "changes_requested"] = "none"
+    unit: str | None = None
+    fingerprint: str | None = None
+    count: int = 0
+    hosts: tuple[str, ...] = ()
+    codex_md_diff: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    incident_id: int | None = Field(default=None, exclude=True)
+    snoozed_until: AwareDatetime | None = Field(default=None, exclude=True)
+    pushed: tuple[str, ...] = Field(default=(), exclude=True)
+    body: str = Field(default="", exclude=True)
+
+
+RunState = Literal["queued", "working", "done", "skipped", "refused", "failed"]
+
+
+class Run(Model):
+    """One attempt by the agent. `stage` names the last finished stage; "" before the first."""
+
+    id: int
+    proposal_id: int
+    project: str
+    kind: Kind
+    state: RunState = "queued"
+    stage: str = ""
+    retry: int = 0
+    base_sha: str | None = None
+    thread: str | None = None
+    answer: Answer | None = None
+    changeset: Changeset | None = None
+    checks: tuple[CheckResult, ...] = ()
+    diff: str = ""
+    summary: Summary | None = None
+    codex_md_diff: str = ""
+    notes: tuple[str, ...] = ()
+    model: str = ""
+    usage: Usage = Usage()
+    reason: str | None = None
+    commit_sha: str | None = None
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+
+
+class Job(Model):
+    """A row of the outbox: work to do, on which queue, and how often it was tried."""
+
+    id: int
+    queue: str
+    name: str
+    args: dict[str, Any]
+    state: Literal["queued", "running", "done", "dead"]
+    attempts: int
+    fence: int
+    reason: str | None = None
+
+
+class Lease(Model):
+    """A worker's hold on a job; `fence` grows with each new holder."""
+
+    job_id: int
+    owner: str
+    fence: int
+
+
+class NewJob(Model):
+    """Work to put into the outbox; `after_s` seconds from now at the earliest."""
+
+    queue: str
+    name: str
+    args: dict[str, Any]
+    after_s: float = 0.0
+
+
+class Event(Model):
+    """One line of the history."""
+
+    id: int
+    at: AwareDatetime
+    kind: str
+    project: str | None = None
+    proposal: int | None = None
+    run: int | None = None
+    actor: str = "pimainteno"
+    host: str | None = None
+    text: str
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Delivery(Model):
+    """A message from outside, taken in once: from a forge, or a watcher's report (source `reports`)."""
+
+    source: str
+    delivery_id: str
+    event: str
+    headers: dict[str, str] = Field(default_factory=dict)
+    proposal_id: int | None = None
+    result: str | None = None
+    received_at: AwareDatetime
+    done_at: AwareDatetime | None = None
+
+
+class Pause(Model):
+    """Why and since when no run is started; a person resumes."""
+
+    reason: str
+    actor: str
+    at: AwareDatetime
+
+
+class ProjectView(Model):
+    """A project as the HTTP interface and `pimainteno projects` show it."""
+
+    name: str
+    forge: str
+    repo: str
+    url: str | None
+    units: tuple[str, ...]
+    open: int
+    last_scan: AwareDatetime | None
+    last_commit: str | None
+    summary: Literal["missing", "outdated", "current"] | None

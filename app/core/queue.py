@@ -1,0 +1,159 @@
+"""Queues and jobs by name: the only module, with `worker.main`, that knows arq.
+
+Rows are the truth and Redis is a bell: a ring carries the id of a `jobs` row and nothing else. Only a
+watcher's report (a failure or a tick) travels in Redis itself, until intake has made it a row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+from app.core import lean
+from app.core.errors import QueueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from arq.connections import ArqRedis, RedisSettings
+
+    from app.core.models import Failure, Tick
+
+POLL_DELAY_S = 0.05
+"""arq's own half second, three hops long, would cost more than git does."""
+REPORT_KEPT_S = 30 * 24 * 3600
+HEALTH_CHECK_S = 5
+RING = "ring"
+"""The arq function that takes a job's row id."""
+FAILURE = "failure"
+TICK = "tick"
+
+
+class Queue(StrEnum):
+    """The three queues; `reports` and `publisher` are served by the publisher role."""
+
+    REPORTS = "pimainteno:reports"
+    AGENT = "pimainteno:agent"
+    PUBLISHER = "pimainteno:publisher"
+
+
+def serialize(message: dict[str, Any]) -> bytes:
+    """Return an arq message as JSON; pickle would let whoever writes to Redis run code."""
+    return json.dumps(message, default=str, separators=(",", ":")).encode()
+
+
+def deserialize(raw: bytes) -> dict[str, Any]:
+    """Return an arq message from JSON."""
+    message: dict[str, Any] = json.loads(raw)
+    return message
+
+
+def _load_redis() -> None:
+    """Import redis-py, on first use: whoever only looks at a page needs none.
+
+    The worker has imported it before, whole: a GitHub App signs with PyJWT and cryptography.
+    """
+    with lean.without("cryptography"):
+        import redis.asyncio  # noqa: F401
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """Return arq's settings for a Redis URL (`redis://`, `rediss://` or `unix://`)."""
+    _load_redis()
+    from arq.connections import RedisSettings
+    from redis.asyncio.retry import Retry
+    from redis.backoff import ExponentialBackoff
+    from redis.exceptions import BusyLoadingError
+    from redis.exceptions import ConnectionError as RedisConnectionError
+
+    settings = RedisSettings.from_dsn(url)
+    settings.conn_retries = 0
+    settings.conn_timeout = 5
+    settings.retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), 6)
+    settings.retry_on_error = [RedisConnectionError, BusyLoadingError]
+    return settings
+
+
+class Bell:
+    """Rings for job rows and sends reports; connects on first use and anew when Redis was away."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: ArqRedis | None = None
+        self._connecting = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._pool is not None:
+            await self._pool.aclose()
+            self._pool = None
+
+    async def ring(self, queue: str, job_id: int) -> None:
+        """Tell the queue's workers to look at the row of that job; raises QueueError."""
+        # each ring has an id of its own: arq drops an id that it still knows
+        await self._enqueue(RING, job_id, queue=Queue(queue), ring=f"{job_id}:{time.time_ns()}")
+
+    async def failure(self, report: Failure) -> None:
+        """Send a failure to intake; the same report twice is one; raises QueueError."""
+        await self._enqueue(
+            FAILURE, report.model_dump(mode="json"), queue=Queue.REPORTS, ring=f"failure:{report.id}"
+        )
+
+    async def tick(self, tick: Tick) -> None:
+        """Send a tick to intake; the same tick twice is one; raises QueueError."""
+        await self._enqueue(TICK, tick.model_dump(mode="json"), queue=Queue.REPORTS, ring=f"tick:{tick.id}")
+
+    async def ping(self) -> None:
+        """Raise QueueError unless Redis answers."""
+        with _translated(self._url):
+            await (await self._connected()).ping()
+
+    async def has_worker(self, queue: Queue) -> bool:
+        """Tell whether a worker of that queue gave a sign of life in the last seconds; raises QueueError."""
+        with _translated(self._url):
+            return bool(await (await self._connected()).exists(f"{queue}:health-check"))
+
+    async def _enqueue(self, function: str, argument: object, *, queue: Queue, ring: str) -> None:
+        with _translated(self._url):
+            pool = await self._connected()
+            await pool.enqueue_job(
+                function, argument, _job_id=ring, _queue_name=queue, _expires=REPORT_KEPT_S
+            )
+
+    async def _connected(self) -> ArqRedis:
+        from arq import create_pool
+
+        async with self._connecting:
+            if self._pool is None:
+                self._pool = await create_pool(
+                    redis_settings(self._url), job_serializer=serialize, job_deserializer=deserialize
+                )
+            return self._pool
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    """Turn Redis's errors into QueueError, with what to do."""
+    _load_redis()
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        where = url.rsplit("@", 1)[-1]
+        raise QueueError(
+            f"Redis at {where} cannot be reached ({error}): start it, or set redis_url"
+        ) from error
