@@ -1,0 +1,71 @@
+"""The table `events`: the history. Rows are only ever added; triggers of the database refuse all else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+
+from app.core.models import Event
+from app.core.models import now as present
+from app.store import cursors
+from app.store.tables import events
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def append(
+    tx: AsyncConnection,
+    kind: str,
+    text: str,
+    *,
+    project: str | None = None,
+    proposal: int | None = None,
+    run: int | None = None,
+    actor: str = "pimainteno",
+    host: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """Add a line to the history, at the present time."""
+    columns = {
+        "at": present(),
+        "kind": kind,
+        "project": project,
+        "proposal": proposal,
+        "run": run,
+        "actor": actor,
+        "host": host,
+        "text": text,
+        "data": dict(data or {}),
+    }
+    row = (await tx.execute(insert(events).values(**columns).returning(events))).mappings().one()
+    return Event.model_validate(dict(row))
+
+
+async def page(
+    tx: AsyncConnection,
+    *,
+    project: str | None = None,
+    proposal: int | None = None,
+    after: int | None = None,
+    cursor: str | None = None,
+    limit: int = 100,
+    newest_first: bool = True,
+) -> tuple[list[Event], str | None]:
+    """Return lines of the history and the cursor of the next page; `after` leaves out all up to that id."""
+    query = select(events).order_by(events.c.id.desc() if newest_first else events.c.id).limit(limit + 1)
+    if project is not None:
+        query = query.where(events.c.project == project)
+    if proposal is not None:
+        query = query.where(events.c.proposal == proposal)
+    if after is not None:
+        query = query.where(events.c.id > after)
+    if cursor:
+        last = cursors.decode(cursor)
+        query = query.where(events.c.id < last if newest_first else events.c.id > last)
+    return cursors.split(
+        [Event.model_validate(dict(row)) for row in (await tx.execute(query)).mappings()], limit
+    )

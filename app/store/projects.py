@@ -1,0 +1,67 @@
+"""The table `projects`: what we saw of each project's repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from app.core.models import ACTIVE, ProjectView, now
+from app.store.tables import projects, proposals
+from app.store.upsert import insert
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from app.core.settings import Settings
+
+
+async def saw(
+    tx: AsyncConnection,
+    name: str,
+    *,
+    url: str | None = None,
+    default_branch: str | None = None,
+    last_commit: str | None = None,
+    summary: str | None = None,
+) -> None:
+    """Keep what a fetch or a merge has shown; None leaves a value as it is."""
+    seen = {"url": url, "default_branch": default_branch, "last_commit": last_commit, "summary": summary}
+    await _keep(tx, name, seen)
+
+
+async def scanned(tx: AsyncConnection, name: str, *, summary: str) -> None:
+    """Keep that a scan ended now, and how codex.md stands: missing, outdated or current."""
+    await _keep(tx, name, {"last_scan": now(), "summary": summary})
+
+
+async def views(tx: AsyncConnection, settings: Settings) -> list[ProjectView]:
+    """Return every configured project by name; `open` counts what a list of open proposals shows."""
+    counts = (
+        select(proposals.c.project, func.count())
+        .where(proposals.c.state.in_(ACTIVE))
+        .group_by(proposals.c.project)
+    )
+    found = {row[0]: row[1] for row in await tx.execute(counts)}
+    rows = {row["name"]: dict(row) for row in (await tx.execute(select(projects))).mappings()}
+    return [
+        ProjectView(
+            name=name,
+            forge=project.forge,
+            repo=project.repo,
+            units=tuple(project.units),
+            open=found.get(name, 0),
+            **{key: rows.get(name, {}).get(key) for key in ("url", "last_scan", "last_commit", "summary")},
+        )
+        for name, project in sorted(settings.projects.items())
+    ]
+
+
+async def _keep(tx: AsyncConnection, name: str, seen: dict[str, Any]) -> None:
+    known = {key: value for key, value in seen.items() if value is not None}
+    new = insert(tx, projects).values(name=name, **known)
+    await tx.execute(
+        new.on_conflict_do_update(index_elements=["name"], set_=known)
+        if known
+        else new.on_conflict_do_nothing(index_elements=["name"])
+    )

@@ -1,0 +1,151 @@
+"""The table `proposals`: branches and their pull or merge requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import func, insert, select
+from sqlalchemy import update as sql_update
+
+from app.core.errors import NotFoundError
+from app.core.models import ACTIVE, Incident, Kind, Proposal, ProposalState, now
+from app.store import cursors
+from app.store.tables import incidents, proposals
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, RowMapping, Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_WITH_INCIDENT: Select[Any] = select(
+    proposals, func.coalesce(incidents.c.count, 0).label("count"), incidents.c.hosts
+).select_from(proposals.outerjoin(incidents, proposals.c.incident_id == incidents.c.id))
+
+
+async def create(
+    tx: AsyncConnection,
+    *,
+    project: str,
+    kind: Kind,
+    branch: str,
+    title: str,
+    incident: Incident | None = None,
+) -> Proposal:
+    """Add a proposal in state working; a fix carries its incident's unit and fingerprint."""
+    at = now()
+    new = insert(proposals).values(
+        project=project,
+        kind=kind,
+        branch=branch,
+        title=title,
+        state=ProposalState.WORKING,
+        incident_id=incident.id if incident else None,
+        unit=incident.unit if incident else None,
+        fingerprint=incident.fingerprint if incident else None,
+        created_at=at,
+        updated_at=at,
+    )
+    row = (await tx.execute(new.returning(proposals))).mappings().one()
+    counted = {"count": incident.count, "hosts": incident.hosts} if incident else {"count": 0, "hosts": None}
+    return _proposal(dict(row) | counted)
+
+
+async def get(tx: AsyncConnection, proposal_id: int, *, lock: bool = False) -> Proposal:
+    """Return a proposal; NotFoundError where there is none.
+
+    `lock` keeps others from changing it until the transaction ends, where the database locks rows.
+    """
+    query = _WITH_INCIDENT.where(proposals.c.id == proposal_id)
+    found = await _one(tx, query.with_for_update(of=proposals) if lock else query)
+    if found is None:
+        raise NotFoundError(f"There is no proposal {proposal_id}")
+    return found
+
+
+async def latest_for_incident(tx: AsyncConnection, incident_id: int) -> Proposal | None:
+    """Return the newest proposal of an incident, in whatever state."""
+    ours = proposals.c.incident_id == incident_id
+    return await _one(tx, _WITH_INCIDENT.where(ours).order_by(proposals.c.id.desc()).limit(1))
+
+
+async def active_of_kind(tx: AsyncConnection, project: str, kind: Kind) -> Proposal | None:
+    """Return a project's newest proposal of a kind that is working, waiting or open."""
+    ours = (proposals.c.project == project) & (proposals.c.kind == kind) & proposals.c.state.in_(ACTIVE)
+    return await _one(tx, _WITH_INCIDENT.where(ours).order_by(proposals.c.id.desc()).limit(1))
+
+
+async def free_branch(tx: AsyncConnection, project: str, stem: str) -> str:
+    """Return the first branch name without a proposal: `stem`, `stem-2`, `stem-3` and so on."""
+    like = (proposals.c.branch == stem) | proposals.c.branch.startswith(f"{stem}-", autoescape=True)
+    taken = set(await tx.scalars(select(proposals.c.branch).where(proposals.c.project == project, like)))
+    number = 1
+    branch = stem
+    while branch in taken:
+        number += 1
+        branch = f"{stem}-{number}"
+    return branch
+
+
+async def update(tx: AsyncConnection, proposal_id: int, **columns: Any) -> Proposal:  # noqa: ANN401
+    """Set columns, and `updated_at`; the first time in state open also `opened_at`, for the hourly limit."""
+    values = {"updated_at": now(), **columns}
+    if columns.get("state") == ProposalState.OPEN:
+        values.setdefault("opened_at", func.coalesce(proposals.c.opened_at, now().timestamp()))
+    await tx.execute(sql_update(proposals).where(proposals.c.id == proposal_id).values(**values))
+    return await get(tx, proposal_id)
+
+
+async def pushed(tx: AsyncConnection, proposal_id: int, sha: str) -> Proposal:
+    """Add a SHA to the ledger of what we pushed, once; it is the newest of it from now on."""
+    known = await get(tx, proposal_id, lock=True)
+    return await update(tx, proposal_id, pushed=[*(old for old in known.pushed if old != sha), sha])
+
+
+async def page(
+    tx: AsyncConnection,
+    *,
+    state: Literal["open", "all"],
+    project: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> tuple[list[Proposal], str | None]:
+    """Return proposals, newest first, and the next cursor; `open` is working, waiting and open."""
+    query = _WITH_INCIDENT.order_by(proposals.c.id.desc()).limit(limit + 1)
+    if state == "open":
+        query = query.where(proposals.c.state.in_(ACTIVE))
+    if project is not None:
+        query = query.where(proposals.c.project == project)
+    if cursor:
+        query = query.where(proposals.c.id < cursors.decode(cursor))
+    return cursors.split([_proposal(row) for row in (await tx.execute(query)).mappings()], limit)
+
+
+async def open_count(tx: AsyncConnection, project: str, *, but: int | None = None) -> int:
+    """Return how many proposals of a project are open on the forge, or about to be: a place is taken.
+
+    `but` leaves one out.
+    """
+    about_to_be = proposals.c.state.in_(ACTIVE) & proposals.c.opened_at.is_not(None)
+    ours = (proposals.c.project == project) & ((proposals.c.state == ProposalState.OPEN) | about_to_be)
+    return await _count(tx, ours, but)
+
+
+async def opened_since(tx: AsyncConnection, project: str, since: datetime, *, but: int | None = None) -> int:
+    """Return how many proposals of a project were opened on the forge since then; `but` leaves one out."""
+    return await _count(tx, (proposals.c.project == project) & (proposals.c.opened_at >= since), but)
+
+
+async def _count(tx: AsyncConnection, which: ColumnElement[bool], but: int | None) -> int:
+    if but is not None:
+        which &= proposals.c.id != but
+    return await tx.scalar(select(func.count()).select_from(proposals).where(which)) or 0
+
+
+async def _one(tx: AsyncConnection, query: Select[Any]) -> Proposal | None:
+    row = (await tx.execute(query)).mappings().one_or_none()
+    return _proposal(row) if row else None
+
+
+def _proposal(row: RowMapping | dict[str, Any]) -> Proposal:
+    return Proposal.model_validate({**row, "hosts": row["hosts"] or ()})

@@ -1,0 +1,199 @@
+"""The tables. Rows are the truth of the program; `columns` says how times and JSON stand in them.
+
+A change here needs a migration in `migrations/versions` and the new number in `version.HEAD`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from app.store.columns import Json, PackedJson, Time
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite's row id must be INTEGER
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("url", Text),  # where people look at the repository
+    Column("default_branch", Text),
+    Column("last_scan", Time),
+    Column("last_commit", Text),
+    Column("summary", Text),  # of codex.md: missing, outdated, current
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("project", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("fingerprint_version", Integer, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("exit_status", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("count", Integer, nullable=False),
+    Column("hosts", Json, nullable=False),
+    Column("first_at", Time, nullable=False),
+    Column("last_at", Time, nullable=False),
+    Column("log", Text, nullable=False),  # redacted
+    UniqueConstraint("project", "fingerprint"),
+)
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("project", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("incident_id", ID, ForeignKey("incidents.id")),
+    Column("title", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("url", Text),
+    Column("number", Integer),
+    Column("branch", Text, nullable=False),
+    Column("base_sha", Text),
+    Column("head_sha", Text),
+    Column("draft", Boolean, nullable=False, server_default="0"),
+    Column("ci", Text, nullable=False, server_default="none"),
+    Column("review", Text, nullable=False, server_default="none"),
+    Column("unit", Text),
+    Column("fingerprint", Text),
+    Column("codex_md_diff", Text, nullable=False, server_default=""),
+    Column("checks", Json, nullable=False, server_default="[]"),
+    Column("pushed", Json, nullable=False, server_default="[]"),  # every SHA that we pushed, oldest first
+    Column("body", Text, nullable=False, server_default=""),  # the description as the forge has it
+    Column("snoozed_until", Time),
+    Column("opened_at", Time),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    UniqueConstraint("project", "branch"),
+    Index(None, "state"),
+    Index(None, "incident_id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("proposal_id", ID, ForeignKey("proposals.id"), nullable=False),
+    Column("project", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("stage", Text, nullable=False, server_default=""),
+    Column("retry", Integer, nullable=False, server_default="0"),
+    Column("base_sha", Text),
+    Column("thread", Text),
+    Column("answer", Json),
+    Column("changeset", Json),
+    Column("checks", Json, nullable=False, server_default="[]"),
+    Column("diff", Text, nullable=False, server_default=""),
+    Column("summary", Json),
+    Column("codex_md_diff", Text, nullable=False, server_default=""),
+    Column("notes", Json, nullable=False, server_default="[]"),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("usage", Json, nullable=False, server_default="{}"),
+    Column("tokens", Integer, nullable=False, server_default="0"),
+    Column("tokens_at", Time),  # when tokens were last spent, for the daily limit
+    Column("reason", Text),
+    Column("commit_sha", Text),
+    Column("started_at", Time),
+    Column("finished_at", Time),
+    Index(None, "proposal_id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("args", Json, nullable=False),
+    Column("proposal_id", ID),  # of args: finds a person's request that is still pending
+    Column("state", Text, nullable=False),  # queued, running, done, dead
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("not_before", Time, nullable=False),
+    Column("rung_at", Time),
+    Column("lease_owner", Text),
+    Column("lease_until", Time),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("reason", Text),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    Index(None, "state", "not_before"),
+    Index(None, "proposal_id"),
+    sqlite_autoincrement=True,  # an id must not come back while an old ring for it is under way
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("source", Text, nullable=False),  # a forge's name, or "reports"
+    Column("delivery_id", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("headers", Json, nullable=False, server_default="{}"),
+    Column("proposal_id", ID),  # what a report came to, for those who wait
+    Column("result", Text),
+    Column("received_at", Time, nullable=False),
+    Column("done_at", Time),
+    UniqueConstraint("source", "delivery_id"),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("value", PackedJson, nullable=False),
+    Column("created_at", Time, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("project", Text),
+    Column("proposal", ID),
+    Column("run", ID),
+    Column("actor", Text, nullable=False),
+    Column("host", Text),
+    Column("text", Text, nullable=False),
+    Column("data", Json, nullable=False, server_default="{}"),
+    Index(None, "project", "id"),
+    Index(None, "proposal", "id"),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("scope", Text, primary_key=True),  # "all"
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Time, nullable=False),
+)

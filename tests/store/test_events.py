@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import delete, update
+
+from app.core.errors import BadRequestError, StoreError
+from app.core.models import Event, now
+from app.store import events
+from app.store.tables import events as table
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from app.store.database import Store
+
+
+async def many(tx: AsyncConnection, count: int, project: str = "greeter") -> list[Event]:
+    return [await events.append(tx, "scan.done", str(number), project=project) for number in range(count)]
+
+
+async def test_a_line_comes_back_as_it_was_written(store: Store) -> None:
+    async with store.write() as tx:
+        written = await events.append(
+            tx,
+            "failure.seen",
+            "a.service failed",
+            project="greeter",
+            proposal=1,
+            run=2,
+            actor="watcher",
+            host="pi",
+            data={"restarts": 3, "at": now()},
+        )
+    async with store.read() as tx:
+        assert await events.page(tx) == ([written], None)
+
+    assert written.at.tzinfo is UTC
+    assert now() - written.at < timedelta(minutes=1)
+    assert written.data["restarts"] == 3
+
+
+@pytest.mark.parametrize("statement", [update(table).values(text="better"), delete(table)])
+async def test_the_history_cannot_be_changed(store: Store, statement: object) -> None:
+    async with store.write() as tx:
+        written = await many(tx, 2)
+    with pytest.raises(StoreError, match="append-only"):
+        async with store.write() as tx:
+            await tx.execute(statement)  # type: ignore[call-overload]
+    async with store.read() as tx:
+        assert (await events.page(tx, newest_first=False))[0] == written
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_pages_are_complete(store: Store, newest_first: bool) -> None:
+    async with store.write() as tx:
+        written = await many(tx, 5)
+        seen: list[Event] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page, cursor = await events.page(tx, cursor=cursor or None, limit=2, newest_first=newest_first)
+            seen += page
+
+    assert seen == (written[::-1] if newest_first else written)
+
+
+async def test_what_a_follower_asks_for(store: Store) -> None:
+    async with store.write() as tx:
+        written = await many(tx, 4)
+        await many(tx, 1, "another")
+        found, _ = await events.page(tx, project="greeter", after=written[1].id, newest_first=False)
+
+    assert found == written[2:]
+
+
+async def test_lines_of_one_proposal(store: Store) -> None:
+    async with store.write() as tx:
+        await many(tx, 2)
+        written = await events.append(tx, "proposal.opened", "", proposal=7)
+        assert await events.page(tx, proposal=7) == ([written], None)
+        with pytest.raises(BadRequestError):
+            await events.page(tx, cursor="nonsense")
