@@ -1,0 +1,135 @@
+"""Reports on their way from Redis into rows: none is lost, and none stops the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.asyncio import Redis
+
+from app.core import redis
+from app.core.models import Failure
+from app.core.queue import FAILURE, Bell, Queue, redis_settings, serialize
+from app.core.redact import Redactor
+from app.core.settings import load
+from app.store import deliveries, events
+from app.store.database import Store
+from worker import main
+from worker.jobs import Desk
+from worker.publisher import intake
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+REPORT = Failure(id="r1", project="greeter", unit="greeter.service", host="pi", log="boom")
+
+
+@asynccontextmanager
+async def listening(place: Path) -> AsyncIterator[tuple[Desk, str]]:
+    config = place / "pimainteno.toml"
+    config.write_text(
+        f'state_dir = "{place}/state"\n[forges.here]\nkind = "local"\n'
+        f'[projects.greeter]\nforge = "here"\nrepo = "{place}/bare.git"\nunits = ["greeter.service"]\n'
+    )
+    settings = load(config, env={})
+    async with (
+        Store.opened(settings.database_url_effective) as store,
+        redis.running(settings) as url,
+        Bell(url) as bell,
+    ):
+        desk = Desk(settings, store, bell, Redactor(()), "me", asyncio.Semaphore(1), frozenset())
+        task = asyncio.create_task(main.listen(desk, url, Queue.REPORTS))
+        try:
+            yield desk, url
+        finally:
+            assert not task.done()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def test_a_database_that_is_locked_for_long_loses_no_report(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "INTAKE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(main, "INTAKE_RETRY_S", 0.2)
+    async with listening(place) as (desk, _):
+        locked = sqlite3.connect(desk.store.place, isolation_level=None)
+        locked.execute("begin immediate")
+        await desk.bell.failure(REPORT)
+        await asyncio.sleep(1)
+        locked.execute("rollback")
+        locked.close()
+        assert await _delivered(desk, "r1") == "proposal"
+
+
+async def test_a_fault_in_intake_is_told_and_the_next_report_is_taken(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "INTAKE_RETRY_S", 0.1)
+    really, broken = intake.failure, True
+
+    async def failure(*args: Any) -> Any:
+        if broken:
+            raise ZeroDivisionError("division by zero")
+        return await really(*args)
+
+    monkeypatch.setattr(intake, "failure", failure)
+    async with listening(place) as (desk, _):
+        await desk.bell.failure(REPORT)
+        await asyncio.sleep(0.5)
+        broken = False  # mended, by an upgrade for instance
+        assert await _delivered(desk, "r1") == "proposal"
+
+
+@pytest.mark.parametrize(
+    "message", [None, [], "x", {}, {"id": "x" * 300}, {"project": "\ud800"}, {"at": "yesterday"}, {"log": 7}]
+)
+async def test_what_is_no_report_is_told_and_dropped(place: Path, message: object) -> None:
+    from arq import create_pool
+
+    async with listening(place) as (desk, url):
+        pool = await create_pool(redis_settings(url), job_serializer=serialize)
+        await pool.enqueue_job(FAILURE, message, _queue_name=Queue.REPORTS)
+        await pool.aclose()
+        await desk.bell.failure(REPORT)
+        assert await _delivered(desk, "r1") == "proposal"
+        async with desk.store.read() as tx:
+            told, _ = await events.page(tx)
+        assert "could not be read" in " ".join(event.text for event in told)
+
+
+async def test_a_redis_that_does_not_answer_keeps_no_worker_from_ending(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "CLOSE_S", 0.2)
+    async with listening(place) as (desk, url):
+        other = asyncio.create_task(main.listen(desk, url, Queue.PUBLISHER))
+        await asyncio.sleep(0.5)
+        client = Redis.from_url(url)
+        pid = (await client.info("server"))["process_id"]
+        await client.aclose()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(0.3)
+            other.cancel()
+            done, _ = await asyncio.wait([other], timeout=5)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert done
+
+
+async def _delivered(desk: Desk, report: str) -> str | None:
+    async with asyncio.timeout(20):
+        while True:
+            async with desk.store.read() as tx:
+                found = await deliveries.get(tx, "reports", report)
+            if found is not None and found.result:
+                return found.result
+            await asyncio.sleep(0.05)

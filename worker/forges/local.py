@@ -1,0 +1,43 @@
+"""The `local` forge: a bare repository on this machine; its proposals are reviewed on our own page.
+
+It keeps nothing beside the repository: a proposal's row is the request, so its number is the row's and
+its address is our page's. Hooks of the repository's owner run on each push and may refuse it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from worker.forges.base import Capabilities, NewProposal, Remote
+
+CAN = Capabilities(merges_here=True)
+
+
+@dataclass(frozen=True)
+class LocalForge:
+    """One project on the `local` forge."""
+
+    clone_url: str
+    public_url: str
+    capabilities: Capabilities = CAN
+    login: None = None
+    web_url: None = None
+    public: bool = False
+
+    async def find(self, branch: str) -> Remote | None:  # noqa: ARG002 - the protocol's
+        """Return None: the only record of a request is our own row."""
+        return None
+
+    async def open(self, draft: NewProposal) -> Remote:
+        """Return where the proposal stands on our page."""
+        return Remote(number=draft.id, url=f"{self.public_url}/proposals/{draft.id}", draft=draft.draft)
+
+    async def update(self, remote: Remote, draft: NewProposal) -> Remote:  # noqa: ARG002 - the protocol's
+        """Return where the proposal stands on our page, which shows the row as it is."""
+        return await self.open(draft)
+
+    async def close(self, remote: Remote) -> None:
+        """Do nothing: the row says it."""
+
+    async def reopen(self, remote: Remote) -> None:
+        """Do nothing: the row says it."""

@@ -1,0 +1,28 @@
+"""Which forge a project lives on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.core.errors import ConfigurationError
+from app.core.settings import LocalForge as LocalSettings
+from worker.forges.local import LocalForge
+
+if TYPE_CHECKING:
+    from app.core.settings import Settings
+    from worker.forges.base import Forge
+
+
+def forge_for(settings: Settings, project: str) -> Forge:
+    """Return a project's forge; raises NotFoundError for an unknown project or forge.
+
+    Raises ConfigurationError for a kind of forge that this version does not have yet.
+    """
+    ours = settings.project(project)
+    forge = settings.forge_of(project)
+    if isinstance(forge, LocalSettings):
+        return LocalForge(clone_url=ours.clone_url or ours.repo, public_url=settings.public_url)
+    raise ConfigurationError(
+        f"forges.{ours.forge}: kind {forge.kind!r} is not built yet in this version, so project {project!r} "
+        "cannot be published; kind 'local' (a bare repository on this machine) is"
+    )
