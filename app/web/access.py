@@ -1,0 +1,40 @@
+"""The table of every route and the role that it needs; a route that is not in here answers nobody."""
+
+from __future__ import annotations
+
+from app.web.auth import Access, Role
+
+ANYONE = Access(None)
+VIEWER = Access(Role.VIEWER)
+OPERATOR = Access(Role.OPERATOR)
+
+ACCESS: dict[tuple[str, str], Access] = {
+    ("GET", "/healthz"): ANYONE,
+    ("GET", "/readyz"): VIEWER,
+    ("GET", "/static/style.css"): ANYONE,
+    ("GET", "/static/icon.svg"): ANYONE,
+    ("GET", "/login"): ANYONE,
+    ("POST", "/login"): ANYONE,  # the form carries a token, and attempts are counted
+    ("POST", "/logout"): VIEWER,
+    ("GET", "/"): VIEWER,
+    ("GET", "/projects"): VIEWER,
+    ("GET", "/projects/{name}"): VIEWER,
+    ("GET", "/history"): VIEWER,
+    ("GET", "/proposals/{number}"): VIEWER,
+    ("POST", "/proposals/{number}/merge"): OPERATOR,
+    ("POST", "/proposals/{number}/close"): OPERATOR,
+    ("POST", "/proposals/{number}/retry"): OPERATOR,
+    ("GET", "/api/v1/proposals"): VIEWER,
+    ("GET", "/api/v1/proposals/{number}"): VIEWER,
+    ("POST", "/api/v1/proposals/{number}/merge"): OPERATOR,
+    ("POST", "/api/v1/proposals/{number}/close"): OPERATOR,
+    ("POST", "/api/v1/proposals/{number}/retry"): OPERATOR,
+    ("POST", "/api/v1/proposals/{number}/snooze"): OPERATOR,
+    ("GET", "/api/v1/projects"): VIEWER,
+    ("GET", "/api/v1/history"): VIEWER,
+}
+
+
+def access(method: str, path: str) -> Access | None:
+    """Return what a route needs; HEAD is GET without a body."""
+    return ACCESS.get(("GET" if method == "HEAD" else method, path))

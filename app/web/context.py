@@ -1,0 +1,60 @@
+"""What every request is given: settings, the store, the bell, redaction, and the page sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Request
+
+from app.web.auth import Caller, Tokens
+from app.web.sessions import Attempts, Session, Sessions
+
+if TYPE_CHECKING:
+    from app.core.queue import Bell
+    from app.core.redact import Redactor
+    from app.core.settings import Settings
+    from app.store.database import Store
+
+
+@dataclass(frozen=True)
+class Web:
+    """The surroundings of all requests; `demo` hands a session to whoever reads a page over loopback."""
+
+    settings: Settings
+    store: Store
+    bell: Bell
+    redactor: Redactor
+    tokens: Tokens
+    sessions: Sessions
+    attempts: Attempts = field(default_factory=Attempts)
+    demo: bool = False
+
+    @property
+    def cookie(self) -> str:
+        """Name the session's cookie; with the port, for cookies do not tell ports of a host apart."""
+        return f"pimainteno-{self.settings.web.port}"
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether people reach the page over https."""
+        return self.settings.public_url.startswith("https://")
+
+
+def web_of(request: Request) -> Web:
+    """Return the surroundings of a request."""
+    return cast("Web", request.app.state.web)
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who calls, as the guard found."""
+    return cast("Caller", request.state.caller)
+
+
+def session_of(request: Request) -> Session | None:
+    """Return the page session of a request, as the guard found; None where no route was asked."""
+    return cast("Session | None", getattr(request.state, "session", None))
+
+
+TheWeb = Annotated[Web, Depends(web_of)]
+TheCaller = Annotated[Caller, Depends(caller_of)]

@@ -1,0 +1,184 @@
+"""The web process: puts the application together and serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+from app.core import logs
+from app.core.errors import PimaintenoError
+from app.core.queue import Bell
+from app.core.redact import Redactor
+from app.web import api, health, login, pages, problems, show
+from app.web.auth import Tokens
+from app.web.context import Web
+from app.web.edge import Edge
+from app.web.guard import GuardedRoute
+from app.web.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from app.core.settings import Settings
+    from app.store.database import Store
+
+STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+GRACE_S = 5
+BACKLOG = 1024
+
+
+def create_app(
+    settings: Settings,
+    *,
+    store: Store,
+    bell: Bell,
+    redactor: Redactor,
+    sessions: Sessions | None = None,
+    demo: bool = False,
+) -> FastAPI:
+    """Return the application. `demo` gives whoever reads a page over loopback an operator's session."""
+    app = FastAPI(
+        title="PiMainteno",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.web = Web(
+        settings=settings,
+        store=store,
+        bell=bell,
+        redactor=redactor,
+        tokens=Tokens(settings.web.tokens),
+        sessions=sessions or Sessions(),
+        demo=demo,
+    )
+    app.state.templates = show.environment(redactor)
+    app.state.templates.globals["may_act"] = pages.may_act
+    app.router.route_class = GuardedRoute
+    for name, media_type in STATIC.items():
+        app.add_api_route(f"/static/{name}", _static(name, media_type), methods=api.READ)
+    for part in (health, login, pages, api):
+        app.include_router(part.router)
+    problems.install(app)
+    app.add_middleware(Edge)
+    return app
+
+
+async def serve(
+    settings: Settings,
+    *,
+    demo: bool = False,
+    stop: asyncio.Event | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, or until `stop` is set where the caller minds the signals.
+
+    `ready` is told the address once it answers. Raises PimaintenoError where the port is taken, the store
+    cannot be opened or Redis cannot be started.
+    """
+    from app.core import redis
+    from app.store.database import Store
+
+    redactor = Redactor(settings.secrets())
+    logs.configure(redactor, process="web")
+    ended = _ended_by_signal() if stop is None else stop
+    with _listening(settings.web.host, settings.web.port) as listener:
+        async with AsyncExitStack() as held:
+            store = await held.enter_async_context(Store.opened(settings.database_url_effective))
+            url = await held.enter_async_context(redis.running(settings))
+            bell = await held.enter_async_context(Bell(url))
+            app = create_app(settings, store=store, bell=bell, redactor=redactor, demo=demo)
+            await _serve(app, listener, ended, ready)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: it raises a signal again at its end, before we have closed."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell who waits for it."""
+        await super().startup(sockets)
+        self._started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve`."""
+        yield
+
+
+async def _serve(
+    app: FastAPI, listener: socket.socket, ended: asyncio.Event, ready: Callable[[str], None] | None
+) -> None:
+    def started() -> None:
+        address = _address(listener)
+        logs.get().info("the page answers", url=address)
+        if ready is not None:
+            ready(address)
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        # a proxy's headers are for `auth` to see; uvicorn would believe and hide them
+        proxy_headers=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = _Server(config, started)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        server.should_exit = True
+        stopping.cancel()
+        await serving
+
+
+def _ended_by_signal() -> asyncio.Event:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, ended.set)
+    return ended
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return the open port, taken before anything else is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise PimaintenoError(
+            f"{host} port {port} cannot be opened ({error.strerror}): "
+            "stop what uses it, or set host and port in [web] to others"
+        ) from error
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _static(name: str, media_type: str) -> Callable[[], Response]:
+    content = (Path(__file__).parent / "static" / name).read_bytes()
+
+    def static() -> Response:
+        """Return a file that holds nothing that needs a login."""
+        return Response(content, media_type=media_type, headers={"Cache-Control": "max-age=3600"})
+
+    return static

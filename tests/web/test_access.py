@@ -1,0 +1,82 @@
+"""Every route and every role: generated from the application, so that no route can be forgotten."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from app.core.models import ProposalState
+from app.web.access import ACCESS, access
+from app.web.auth import Role
+from app.web.guard import GuardedRoute
+from tests.web.conftest import TOKENS, Site, add_proposal
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+ROLES = [None, *Role]
+BODIES = {"/api/v1/proposals/{number}/snooze": {"duration": "7d"}}
+
+
+def routes_of(app: FastAPI) -> set[tuple[str, str]]:
+    found = set()
+    for route in iter_route_contexts(app.routes):
+        assert isinstance(route.original_route, GuardedRoute), f"{route.path} is not guarded"
+        found |= {(method, str(route.path)) for method in route.methods or ()}
+    return found
+
+
+def test_the_table_names_every_route_and_no_other(site: Site) -> None:
+    routes = routes_of(site.app)
+    without_head = {(method, path) for method, path in routes if method != "HEAD"}
+    assert without_head == set(ACCESS)
+    assert {path for method, path in routes if method == "HEAD"} == {
+        path for method, path in ACCESS if method == "GET"
+    }
+
+
+def test_only_reading_is_open_to_viewers() -> None:
+    writing = {path: needed for (method, path), needed in ACCESS.items() if method != "GET"}
+    assert {path for path, needed in writing.items() if needed.role is None} == {"/login"}
+    assert {path for path, needed in writing.items() if needed.role is Role.VIEWER} == {"/logout"}
+    assert access("PUT", "/") is None
+
+
+def test_a_route_that_is_not_in_the_table_answers_nobody(site: Site) -> None:
+    assert access("GET", "/forgotten") is None
+
+
+async def test_a_forgotten_route_is_forbidden_even_to_an_administrator(site: Site) -> None:
+    async def forgotten() -> str:
+        return "secret"
+
+    site.app.add_api_route("/forgotten", forgotten)
+    async with site.client(token=TOKENS["administrator"]) as client:
+        assert (await client.get("/forgotten")).status_code == 403
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name.lower() if role else "nobody")
+@pytest.mark.parametrize(("method", "path"), sorted(ACCESS), ids=lambda part: part)
+async def test_each_route_with_each_role(site: Site, method: str, path: str, role: Role | None) -> None:
+    state = ProposalState.FAILED if path.endswith("retry") else ProposalState.OPEN
+    number = await add_proposal(site.store, state=state)
+    token = TOKENS[role.name.lower()] if role else ""
+    address = re.sub(r"\{number\}", str(number), path).replace("{name}", "greeter")
+    async with site.client(peer="192.0.2.7", base="http://bot.example.org", token=token) as client:
+        answer = await client.request(method, address, json=BODIES.get(path))
+    needed = ACCESS[method, path].role
+    if needed is None:
+        assert answer.status_code in (
+            {200} if method == "GET" else {403}
+        )  # the login form's Origin is missing
+    elif role is None:
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+    elif role < needed:
+        assert answer.status_code == 403
+    else:
+        assert answer.status_code in {200, 202, 303, 503}, answer.text
+        assert answer.status_code != 503 or path == "/readyz"
