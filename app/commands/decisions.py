@@ -1,0 +1,105 @@
+"""`merge`, `close`, `retry`, `snooze`, `pause` and `resume`: what people decide."""
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.base import DONE, NOTHING, Config, actor, load, perform
+from app.core.errors import BadRequestError
+
+if TYPE_CHECKING:
+    from app.core.settings import Settings
+    from app.store.actions import Action
+
+Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="The number of a proposal.")]
+
+DURATION = re.compile(r"([1-9]\d{0,4})([mhdw])")
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LONGEST = timedelta(days=366)
+
+
+def merge(id_: Id, config: Config = None) -> None:
+    """Merge a proposal of the local forge."""
+    _ask(load(config), "merge", id_)
+
+
+def close(id_: Id, config: Config = None) -> None:
+    """Close a proposal; its failure is only counted from now on."""
+    _ask(load(config), "close", id_)
+
+
+def retry(
+    id_: Id,
+    config: Config = None,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Throw away what others added to its branch.")
+    ] = False,
+) -> None:
+    """Try again on a proposal that waits or has ended."""
+    _ask(load(config), "retry", id_, discard=discard)
+
+
+def snooze(
+    id_: Id,
+    duration: Annotated[str, typer.Argument(metavar="DURATION", help="30m, 12h, 7d or 2w.")],
+    config: Config = None,
+) -> None:
+    """Leave a proposal's failure alone for a while."""
+    length = parse_duration(duration)
+    _ask(load(config), "snooze", id_, length=length)
+
+
+def pause(config: Config = None) -> None:
+    """Start no run until `resume`; what arrives is kept."""
+    perform(_pause(load(config)))
+
+
+def resume(config: Config = None) -> None:
+    """Let runs start again."""
+    perform(_resume(load(config)))
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the length of "30m", "12h", "7d" or "2w", a year at most; raises BadRequestError."""
+    match = DURATION.fullmatch(text.strip())
+    length = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
+    if length is None or length > LONGEST:
+        raise BadRequestError(f"{text!r} is no duration: 30m, 12h, 7d or 2w is expected, a year at most")
+    return length
+
+
+def _ask(settings: "Settings", action: "Action", proposal_id: int, **more: Any) -> None:  # noqa: ANN401
+    from app.commands.asking import ask
+
+    perform(ask(settings, action, proposal_id, **more))
+
+
+async def _pause(settings: "Settings") -> int:
+    from app.commands.screen import say, warn
+    from app.store import actions, pauses
+    from app.store.database import Store
+
+    async with Store.opened(settings.database_url_effective) as store, store.write() as tx:
+        changed = await actions.pause(tx, "a person asked for it", actor())
+        present = await pauses.get(tx)
+    if changed:
+        say("Paused: no run is started until `pimainteno resume`.")
+        return DONE
+    warn(f"already paused: {present.reason if present else 'no reason is recorded'}")
+    return NOTHING
+
+
+async def _resume(settings: "Settings") -> int:
+    from app.commands.screen import say, warn
+    from app.store import actions
+    from app.store.database import Store
+
+    async with Store.opened(settings.database_url_effective) as store, store.write() as tx:
+        changed = await actions.resume(tx, actor())
+    if changed:
+        say("Resumed: what waits goes on within half a minute.")
+        return DONE
+    warn("nothing is paused")
+    return NOTHING
