@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, Strict, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.core.addresses import passwords_in, socket_folders
 from app.core.errors import ConfigurationError, NotFoundError
 from app.core.paths import StatePaths
 from app.core.settings_errors import first_line
@@ -159,7 +160,7 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Return every configured secret value, the longest first."""
-        urls = (urlsplit(url).password for url in (self.redis_url, self.database_url) if url)
+        urls = [password for url in (self.redis_url, self.database_url) for password in passwords_in(url)]
         found = {value for section in _sections(self) for value in _secret_values(section)}
         found |= {form for password in urls if password for form in (password, unquote(password))}
         return tuple(sorted(found, key=lambda value: (-len(value), value)))
@@ -179,6 +180,7 @@ class Settings(BaseSettings):
             closed += [Path(database + end) for end in ("", "-wal", "-shm")]
         if self.redis_url.startswith("unix://"):
             closed.append(Path(urlsplit(self.redis_url).path))
+        closed += socket_folders(self.database_url)
         return tuple(dict.fromkeys(closed))
 
 

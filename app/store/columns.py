@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
-from sqlalchemy import Double, LargeBinary, Text
+from sqlalchemy import Double, LargeBinary
+from sqlalchemy import Text as PlainText
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
@@ -32,10 +33,21 @@ class Time(TypeDecorator[datetime]):
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
+class Text(TypeDecorator[str]):
+    """Text, in which U+FFFD stands for each NUL: PostgreSQL cannot store that, and programs print it."""
+
+    impl = PlainText
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Return the text without NUL."""
+        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class Json(TypeDecorator[Any]):
     """Plain data, a model, or a sequence of models, stored as JSON text; None is NULL."""
 
-    impl = Text
+    impl = PlainText
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002

@@ -32,6 +32,22 @@ DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "po
 MIGRATION_LIMIT_S = 3600
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 NO_TABLE = "42P01"  # PostgreSQL's undefined_table
+WRITERS = 0x70696D62  # "pimb", beside the migrations' "pima"
+ABANDONED_S = 60
+NETWORK = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # ms
+}
+"""Parameters of libpq: a server that vanished is noticed within about a minute, not a quarter of an hour."""
+_ALONE = text(
+    "SELECT set_config('lock_timeout', :busy, true),"
+    f" set_config('idle_in_transaction_session_timeout', '{ABANDONED_S}s', true),"
+    f" pg_advisory_xact_lock({WRITERS})"
+)
+"""One message: wait for the writer before us, but not for ever, and not for one whose host has vanished."""
 
 
 class Store:
@@ -40,6 +56,9 @@ class Store:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._engine = _engine(url)
+        # a reader sees one state of the database from its first statement on; SQLite's always do
+        reads = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reading = self._engine.execution_options(**reads)
         self._immediate = self._engine.execution_options(begin="BEGIN IMMEDIATE")
         self._writing = asyncio.Lock() if self.is_sqlite else None
 
@@ -77,6 +96,11 @@ class Store:
         return self._url.get_backend_name() == "sqlite"
 
     @property
+    def _busy_s(self) -> str:
+        """How long to wait for another writer."""
+        return str(self._url.query.get("timeout", BUSY_S))
+
+    @property
     def place(self) -> str:
         """The database's path, or its URL without the password."""
         return place_of(self._url)
@@ -85,14 +109,21 @@ class Store:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a transaction that sees one state of the database; what it writes is lost."""
         with translated(self.place):
-            async with self._engine.connect() as tx:
+            async with self._reading.connect() as tx:
                 yield tx
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction that commits on leaving, and rolls back on any error."""
+        """Give a transaction that commits on leaving, and rolls back on any error.
+
+        There is one at a time, on PostgreSQL too: what a transaction has looked at stays true until it ends,
+        none waits for another in a circle, and the ids of the history are committed in their order, so that
+        a follower who asks for what came after an id misses nothing.
+        """
         with translated(self.place):
             async with self._alone(), self._immediate.begin() as tx:
+                if not self.is_sqlite:
+                    await tx.execute(_ALONE, {"busy": f"{self._busy_s}s"})
                 yield tx
 
     async def ping(self) -> None:
@@ -165,6 +196,12 @@ def parse(url: str) -> URL:
     return parsed.set(drivername=driver)
 
 
+def server_url(url: URL) -> URL:
+    """Return what libpq is given: our own `timeout` is taken out, and what the URL leaves open is put in."""
+    plain = url.difference_update_query(["timeout"])
+    return plain.update_query_dict({k: str(v) for k, v in NETWORK.items() if k not in plain.query})
+
+
 def file_of(url: URL) -> Path | None:
     """Return the file of an SQLite database."""
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
@@ -172,7 +209,8 @@ def file_of(url: URL) -> Path | None:
 
 def place_of(url: URL) -> str:
     """Return the database's path, or its URL without the password."""
-    return str(file_of(url) or url.render_as_string(hide_password=True))
+    hidden = url.update_query_dict({key: "***" for key in url.query if "password" in key})
+    return str(file_of(url) or hidden.render_as_string(hide_password=True))
 
 
 def _private(path: Path) -> None:
@@ -192,7 +230,7 @@ def _has_content(path: Path) -> bool:
 
 def _engine(url: URL) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True)
+        return create_async_engine(server_url(url), pool_size=5, max_overflow=5, pool_pre_ping=True)
     # Each connection is a thread: two are kept, for a writer and a reader.
     kept: dict[str, Any] = {"pool_size": 2, "max_overflow": 6, "pool_reset_on_return": None}
     # isolation_level None: the driver starts no transaction by itself, `_begin` does

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -47,9 +48,24 @@ POSTGRESQL: dict[str, str] = {
     "53300": "has no connection left: raise max_connections on the server",
     "25006": "is read-only: point database_url to the primary server",
     "55P03": _LOCKED,
+    "URL": "has a parameter in its URL that libpq does not take: correct database_url",
+    "TLS": "cannot be reached over TLS: correct sslmode or sslrootcert in database_url",
     "57": "was shut down or ended the connection: it is used again once the server is back",
 }
 """SQLSTATE values, or their classes, https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+
+REFUSED = (
+    (re.compile(r'database ".*" does not exist'), "3D"),
+    (
+        re.compile(r"authentication failed|no pg_hba\.conf entry|no password supplied|role .* (not|does)"),
+        "28",
+    ),
+    (re.compile(r"too many (clients|connections)|connection slots are reserved"), "53300"),
+    (re.compile(r"database system is (starting|shutting|not yet|in recovery)"), "57"),
+    (re.compile(r"invalid (URI query parameter|connection option|\w+ value)"), "URL"),
+    (re.compile(r"SSL|certificate"), "TLS"),
+)
+"""What a server, or libpq, says where a connection fails: libpq hands on no SQLSTATE then."""
 
 
 @contextmanager
@@ -73,12 +89,18 @@ def meaning(error: BaseException | None) -> str:
     if code is not None:
         known = SQLITE.get(code & 0xFF)
     else:
-        state = getattr(error, "sqlstate", None) or ("08" if _unreachable(error) else "")
+        state = getattr(error, "sqlstate", None) or _refusal(error)
         known = POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
     words = " ".join(str(error).split())
     return f"{known} ({words})" if known else f"did not take a statement: {words}"
 
 
-def _unreachable(error: BaseException | None) -> bool:
-    """Tell whether psycopg failed before the server could say anything."""
-    return type(error).__name__ == "OperationalError" and type(error).__module__.startswith("psycopg")
+def _refusal(error: BaseException | None) -> str:
+    """Return the class of an error without SQLSTATE: no session came about, or it was lost."""
+    if not type(error).__module__.startswith("psycopg"):
+        return ""
+    said = str(error)
+    for words, state in REFUSED:
+        if words.search(said):
+            return state
+    return "08" if type(error).__name__ == "OperationalError" else ""

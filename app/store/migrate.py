@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from app.core.errors import PimaintenoError, StoreError
-from app.store.database import file_of, parse, place_of
+from app.store.database import file_of, parse, place_of, server_url
 from app.store.faults import BUSY_S, translated
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _connection(url: URL) -> Iterator[Connection]:
         # WAL stays in the file; it cannot be switched on inside a transaction, nor while others use the file
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA journal_mode=WAL"))
     else:
-        engine = create_engine(url, poolclass=NullPool)
+        engine = create_engine(server_url(url), poolclass=NullPool)
     try:
         with engine.begin() as connection:
             if not sqlite:

@@ -14,11 +14,10 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
 )
 
-from app.store.columns import Json, PackedJson, Time
+from app.store.columns import Json, PackedJson, Text, Time
 
 metadata = MetaData(
     naming_convention={

@@ -155,6 +155,10 @@ def test_closed_paths_name_all_that_untrusted_work_must_not_see(tmp_path: Path) 
         ("", "sqlite+aiosqlite:///DIR/state/pimainteno.sqlite3"),
         ("postgresql://u@h/d", "postgresql+psycopg://u@h/d"),
         ("postgresql+asyncpg://u@h/d", "postgresql+psycopg://u@h/d"),
+        (
+            "postgres://u@h/d?timeout=3&sslmode=require",
+            "postgresql+psycopg://u@h/d?timeout=3&sslmode=require",
+        ),
         ("sqlite:////srv/x.db", "sqlite+aiosqlite:////srv/x.db"),
     ],
 )
@@ -163,6 +167,17 @@ def test_the_database_url_has_the_driver_of_the_store(tmp_path: Path, given: str
     assert settings.database_url_effective.replace(
         str(tmp_path), "/DIR" if not given else "DIR"
     ) == used.replace("///DIR", "////DIR")
+
+
+def test_the_password_of_a_database_is_a_secret_from_a_file_too(tmp_path: Path) -> None:
+    url = "postgresql://me:hunter%2F2@/db?host=/srv/sockets"
+    (tmp_path / "url").write_text(f"{url}\n")
+    given = read(tmp_path, f"state_dir='{tmp_path}/state'\ndatabase_url='{url}'")
+    settings = read(tmp_path, f"state_dir='{tmp_path}/state'\ndatabase_url_file='{tmp_path}/url'")
+    assert settings.database_url == given.database_url == url
+    assert set(settings.secrets()) == set(given.secrets()) == {"hunter%2F2", "hunter/2"}
+    assert "hunter" not in repr(settings)
+    assert Path("/srv/sockets") in settings.closed_paths()
 
 
 def test_projects_are_found_by_name_and_by_unit(tmp_path: Path) -> None:

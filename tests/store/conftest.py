@@ -1,4 +1,4 @@
-"""Databases for the tests: one is migrated for each worker of the test run, each test gets a copy."""
+"""Databases of both kinds: one is migrated for each worker of the test run, each test gets a copy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from app.store.database import Store
 from app.store.migrate import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from tests.doubles.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -24,14 +26,35 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(template: Path, tmp_path: Path) -> Path:
+    """A migrated SQLite file."""
     copy = tmp_path / "pimainteno.sqlite3"
     shutil.copyfile(template, copy)
     return copy
 
 
 @pytest.fixture
-def url(path: Path) -> str:
-    return f"sqlite+aiosqlite:///{path}"
+def database(postgres: Postgres) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database."""
+    name = postgres.migrated()
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture
+def empty(postgres: Postgres) -> Iterator[str]:
+    """The name of a PostgreSQL database without tables."""
+    name = postgres.empty()
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of each kind; `kinds.sqlite_only` and `kinds.postgresql_only` leave one out."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{request.getfixturevalue('path')}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.url(request.getfixturevalue("database"))
 
 
 @pytest.fixture
@@ -42,6 +65,6 @@ async def store(url: str) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def other(url: str, store: Store) -> AsyncIterator[Store]:
-    """A second process's view of the same file."""
+    """A second process's view of the same database."""
     async with Store.opened(url) as other:
         yield other

@@ -15,6 +15,7 @@ from app.core.models import now
 from app.store import events, pauses
 from app.store.database import Store
 from app.store.tables import pauses as table
+from tests.store.kinds import sqlite_only
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,7 @@ async def test_a_database_that_is_up_to_date_starts_no_child(url: str) -> None:
     assert b"alembic" not in ended.stderr
 
 
+@sqlite_only
 async def test_pragmas_hold_on_each_connection(store: Store) -> None:
     async with store.write() as one, store.read() as two:
         for tx in (one, two):
@@ -108,6 +110,7 @@ async def test_many_writers_of_two_stores_all_get_through(store: Store, other: S
         assert {event.text for event in (await events.page(tx))[0]} == {str(number) for number in range(40)}
 
 
+@sqlite_only
 async def test_a_cancelled_writer_leaves_no_lock_behind(store: Store, path: Path) -> None:
     async def write() -> None:
         async with store.write() as tx:
@@ -129,6 +132,7 @@ async def test_a_cancelled_writer_leaves_no_lock_behind(store: Store, path: Path
     holder.close()
 
 
+@sqlite_only
 async def test_locked_for_too_long(url: str, path: Path) -> None:
     async with Store.opened(f"{url}?timeout=0.05") as store:
         holder = await locked(path)
@@ -140,6 +144,7 @@ async def test_locked_for_too_long(url: str, path: Path) -> None:
             assert await pauses.set_(tx, "now it works", "me")
 
 
+@sqlite_only
 async def test_disk_full_says_so_and_loses_nothing(store: Store) -> None:
     async with store.write() as tx:
         await pauses.set_(tx, "kept", "me")
@@ -154,6 +159,7 @@ async def test_disk_full_says_so_and_loses_nothing(store: Store) -> None:
         assert await pauses.get(tx) is not None
 
 
+@sqlite_only
 async def test_a_broken_statement_names_the_database(store: Store, path: Path) -> None:
     async with store.write() as tx:
         await pauses.set_(tx, "first", "me")
@@ -192,6 +198,7 @@ async def test_a_damaged_database(path: Path) -> None:
         await Store.open(f"sqlite:///{path}")
 
 
+@sqlite_only
 async def test_a_newer_database_is_left_alone(path: Path, url: str) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")

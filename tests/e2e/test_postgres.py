@@ -1,0 +1,62 @@
+"""The main job on PostgreSQL: whole, with a worker that is killed, and with a server that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.conftest import WAIT_S, a_house
+from tests.e2e.test_crashes import test_a_killed_worker_leaves_one_proposal as kill_the_worker
+from tests.e2e.test_flow import test_a_failure_becomes_a_proven_proposal as go_the_whole_way
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.doubles.postgres import Postgres
+    from tests.e2e.conftest import House
+
+
+@pytest.fixture
+async def house(place: Path, postgres: Postgres) -> AsyncIterator[House]:
+    """The greeter's installation, on an empty PostgreSQL database that the processes migrate."""
+    name = postgres.empty()
+    async with a_house(place) as made:
+        made.database = postgres.url(name)
+        made.configure()
+        yield made
+    postgres.drop(name)
+
+
+async def test_the_whole_flow(house: House) -> None:
+    await go_the_whole_way(house)
+    assert not (house.state / "pimainteno.sqlite3").exists()
+
+
+async def test_a_killed_worker_leaves_one_proposal(house: House) -> None:
+    await kill_the_worker(house, "worker.git.commands:push", "after")
+
+
+async def test_a_worker_outlives_the_server(house: House, postgres: Postgres) -> None:
+    """The server crashes in the middle of a run and stays away until the worker has met that."""
+    worker = house.start("worker")
+    assert (await house.fail())[0] == 0
+    await house.until_event("run.started")
+    assert house.column("select state from proposals") == "working"
+    postgres.stop()
+    deadline = time.monotonic() + WAIT_S
+    while "The database postgresql" not in house.logs():
+        assert time.monotonic() < deadline, house.logs()
+        await asyncio.sleep(0.05)
+    postgres.start()
+
+    proposal = await house.until_state("open")
+    assert worker.poll() is None, house.logs()
+    assert len(await house.proposals()) == 1
+    assert sorted(house.branches()) == ["main", proposal["branch"]]
+    kinds = [event["kind"] for event in await house.history()]
+    for once in ("failure.seen", "incident.opened", "run.started", "proposal.opened"):
+        assert kinds.count(once) == 1, kinds
