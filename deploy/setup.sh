@@ -36,14 +36,21 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
 # What the machine needs. One line each: task or "all", how to see that it is there, Debian package, in words.
 needs() {
   cat <<TABLE
-all  command:git   git              git
-run  certificates  ca-certificates  the certificates of public certificate authorities
+all   command:git                            git              git
+run   certificates                           ca-certificates  the certificates of public certificate authorities
+test  command:unshare                        util-linux       util-linux
+test  file:/lib/systemd/systemd              systemd          systemd (the tests boot one of their own)
+test  file:/lib/systemd/system/dbus.service  dbus             D-Bus (the system bus of that systemd)
+test  postgresql                             postgresql       the PostgreSQL server
+test  file:/lib/systemd/systemd-journal-remote  systemd-journal-remote  systemd-journal-remote (the tests make journals with it)
 TABLE
 }
 
 has() {
   case $1 in
     command:*) command -v "${1#command:}" >/dev/null ;;
+    file:*) [[ -e ${1#file:} ]] ;;
+    postgresql) command -v postgres >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null ;;
     certificates) [[ -n ${SSL_CERT_FILE:-} || -e /etc/ssl/certs/ca-certificates.crt || -e /etc/pki/tls/cert.pem ]] ;;
   esac
 }

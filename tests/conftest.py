@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.doubles.machine import machine
+from tests.doubles.postgres import postgres
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["machine", "postgres"]  # for all folders: a session's fixture imported twice would be made twice
 
 # A shell starts its background jobs with Ctrl-C ignored, and all that we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,3 +32,18 @@ def place() -> Iterator[Path]:
         if not folder.exists():
             return
     shutil.rmtree(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and "machine" in item.fixturenames:
+            item.add_marker("systemd")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests ran on a real systemd: a run without any must not look like one that proved it."""
+    reports = (report for group in terminalreporter.stats.values() for report in group)
+    calls = (report for report in reports if isinstance(report, pytest.TestReport) and report.when == "call")
+    ran = sum("systemd" in call.keywords for call in calls)
+    terminalreporter.write_line(f"real systemd: {ran} test{'s' * (ran != 1)}")

@@ -1,6 +1,6 @@
 """The process of `pimainteno watch`: what happens on this host becomes reports in Redis.
 
-Redis is all that it reaches. Today it brings the daily ticks alone.
+Redis is all that it reaches: failures of units and the daily ticks go there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from app.core.errors import PimaintenoError
 from app.core.queue import Bell
 from app.core.redact import Redactor
 from watchers import ticks
+from watchers.journal import Journal
+from watchers.post import Post
+from watchers.reports import Reporter
+from watchers.spool import Spool
+from watchers.watching import Watching
 
 if TYPE_CHECKING:
     from app.core.settings import Settings
@@ -23,17 +28,44 @@ if TYPE_CHECKING:
 LONGEST_SLEEP_S = 30.0
 """Look at the clock this often: it can be set, and a host can sleep through a tick."""
 BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+FINISH_S = 2.0
+"""How long a report under way may hold up the end."""
 
 
 async def serve(settings: Settings) -> None:
-    """Send each project's tick once per local day until SIGTERM or SIGINT."""
+    """Report what fails, and send each project's tick once per local day, until SIGTERM or SIGINT."""
     logs.configure(Redactor(settings.secrets()), process="watch")
     stopped = _stop_signals()
-    if not settings.watch.ticks:
-        logs.get().info("nothing to do: watch.ticks is false, and watching units comes in a later version")
+    watches = any(project.units for project in settings.projects.values())
+    if not settings.watch.ticks and not watches:
+        logs.get().info("nothing to do: watch.ticks is false, and no project has units")
         await stopped.wait()
         return
-    await _keep_ticking(settings, stopped)
+    post = Post(Spool(settings.paths.watch))
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(_keep_sending(settings, post))]
+        reporter = _reporter(settings, post)
+        if watches:
+            running += [
+                tasks.create_task(reporter.run()),
+                tasks.create_task(Watching(settings, reporter).run()),
+            ]
+        await stopped.wait()
+        await _finish(reporter)
+        for each in running:
+            each.cancel()
+
+
+def _reporter(settings: Settings, post: Post) -> Reporter:
+    journal = Journal(settings.watch.journal, user=settings.watch.bus == "user")
+    return Reporter(settings, journal, post)
+
+
+async def _finish(reporter: Reporter) -> None:
+    """Give reports under way a moment; units that are still failed are found at the next start."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FINISH_S):
+            await reporter.finish()
 
 
 def _stop_signals() -> asyncio.Event:
@@ -43,25 +75,30 @@ def _stop_signals() -> asyncio.Event:
     return stopped
 
 
-async def _keep_ticking(settings: Settings, stopped: asyncio.Event) -> None:
-    """Tick through every absence of Redis: what could not be sent stays due."""
-    zone = ticks.local_zone()
-    sent = ticks.at_start(settings.projects, datetime.now(UTC), zone=zone)
-    logs.get().info("daily ticks", at=settings.watch.scan_at, zone=zone.key, projects=len(sent))
+async def _keep_sending(settings: Settings, post: Post) -> None:
+    """Hold Redis and send through each of its absences: what could not be sent waits or stays due."""
+    sent: dict[str, list[date]] = {}
+    if settings.watch.ticks:
+        zone = ticks.local_zone()
+        sent = ticks.at_start(settings.projects, datetime.now(UTC), zone=zone)
+        logs.get().info("daily ticks", at=settings.watch.scan_at, zone=zone.key, projects=len(sent))
     failures = 0
-    while not stopped.is_set():
+    while True:
         try:
             async with redis.running(settings) as url, Bell(url) as bell:
                 await bell.ping()
-                failures = 0
-                while not stopped.is_set():
+                failures, post.bell = 0, bell
+                while True:
+                    await post.drain()
                     await _send(bell, settings, sent)
-                    await _pause(stopped, _until_next(settings, sent))
+                    await _pause(_until_next(settings, sent), post.wanted)
         except PimaintenoError as error:
             after_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
             logs.get().warning("ticks wait", reason=str(error), again_in_s=after_s)
             failures += 1
-            await _pause(stopped, after_s)
+        finally:
+            post.bell = None
+        await asyncio.sleep(after_s)
 
 
 async def _send(bell: Bell, settings: Settings, sent: dict[str, list[date]]) -> None:
@@ -81,7 +118,7 @@ def _until_next(settings: Settings, sent: dict[str, list[date]]) -> float:
     return min(LONGEST_SLEEP_S, (moment - now).total_seconds())
 
 
-async def _pause(stopped: asyncio.Event, seconds: float) -> None:
+async def _pause(seconds: float, event: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await stopped.wait()
+            await event.wait()

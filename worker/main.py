@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arq import Retry
@@ -16,35 +17,38 @@ from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
 from app.core import logs, redis
-from app.core.errors import PimaintenoError
-from app.core.models import Failure, Tick
+from app.core.errors import PimaintenoError, StoreError
+from app.core.models import Failure, Recovery, Tick
 from app.core.queue import (
     FAILURE,
     HEALTH_CHECK_S,
     POLL_DELAY_S,
+    RECOVERED,
     RING,
     TICK,
     Bell,
     Queue,
+    client,
     deserialize,
-    redis_settings,
     serialize,
 )
 from app.core.redact import Redactor
 from app.store import events
 from app.store.database import Store
 from worker.jobs import Desk
+from worker.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from app.core.models import Job
     from app.core.settings import Settings
 
 AGENT, PUBLISHER = "agent", "publisher"
 ROLES: dict[str, tuple[Queue, ...]] = {AGENT: (Queue.AGENT,), PUBLISHER: (Queue.REPORTS, Queue.PUBLISHER)}
 RECONNECT_S = 0.5
 CLOSE_S = 2
+AT_ONCE = 50
+"""Reports that one transaction takes in; each that waits holds a connection to Redis and its log here."""
 INTAKE_TIMEOUT_S = 15
 """Ten seconds more and arq gives a report that a dead worker held to another."""
 INTAKE_RETRY_S = 5
@@ -96,6 +100,7 @@ async def listen(desk: Desk, url: str, queue: Queue) -> None:
                 log.warning("Redis is away: trying again until it is back", error=str(error))
             away = True
         finally:
+            await worker.ctx["failures"].close()
             await _close(worker)
         await asyncio.sleep(RECONNECT_S)
 
@@ -123,11 +128,13 @@ async def _close(worker: Worker) -> None:
 def _arq_worker(desk: Desk, url: str, queue: Queue) -> Worker:
     functions: dict[str, Callable[..., Awaitable[None]]] = {RING: _ring}
     if queue is Queue.REPORTS:
-        functions = {FAILURE: _failure, TICK: _tick}
+        functions = {FAILURE: _failure, RECOVERED: _recovered, TICK: _tick}
+    failures = Together(partial(_failures, desk), at_most=AT_ONCE, weight=lambda report: len(report.log))
     return Worker(
         [func(function, name=name, keep_result=0) for name, function in functions.items()],  # type: ignore[arg-type]
         queue_name=queue,
-        redis_settings=redis_settings(url),
+        redis_pool=client(url),
+        max_jobs=AT_ONCE,
         handle_signals=False,
         poll_delay=POLL_DELAY_S,
         job_timeout=INTAKE_TIMEOUT_S,
@@ -137,7 +144,7 @@ def _arq_worker(desk: Desk, url: str, queue: Queue) -> Worker:
         job_serializer=serialize,
         job_deserializer=deserialize,
         log_results=False,
-        ctx={"desk": desk, "queue": queue},
+        ctx={"desk": desk, "queue": queue, "failures": failures},
     )
 
 
@@ -148,30 +155,54 @@ async def _ring(ctx: dict[str, Any], job_id: int) -> None:
 
 
 async def _failure(ctx: dict[str, Any], message: object) -> None:
+    failures: Together[Failure] = ctx["failures"]
+    await _take_in(ctx, Failure, message, failures.do)
+
+
+async def _failures(desk: Desk, reports: list[Failure]) -> None:
+    """Make failures rows, all at once, and only then start on what is to be done about them."""
+    from worker.publisher import intake
+
+    try:
+        async with asyncio.timeout(INTAKE_TIMEOUT_S):
+            started = await intake.failures(desk.settings, desk.store, desk.redactor, reports)
+    except TimeoutError as error:
+        raise StoreError("it was not written in time") from error
+    for job in started:
+        await desk.hand_on(job)
+
+
+async def _recovered(ctx: dict[str, Any], message: object) -> None:
     from worker.publisher import intake
 
     desk: Desk = ctx["desk"]
-    await _take_in(
-        ctx, Failure, message, lambda report: intake.failure(desk.settings, desk.store, desk.redactor, report)
-    )
+
+    async def take(report: Recovery) -> None:
+        await intake.recovery(desk.settings, desk.store, desk.redactor, report)
+
+    await _take_in(ctx, Recovery, message, take)
 
 
 async def _tick(ctx: dict[str, Any], message: object) -> None:
     from worker.publisher import intake
 
     desk: Desk = ctx["desk"]
-    await _take_in(ctx, Tick, message, lambda tick: intake.tick(desk.settings, desk.store, tick))
+
+    async def take(tick: Tick) -> None:
+        for job in await intake.tick(desk.settings, desk.store, tick):
+            await desk.hand_on(job)
+
+    await _take_in(ctx, Tick, message, take)
 
 
 async def _take_in(
-    ctx: dict[str, Any], model: type[M], message: object, intake: Callable[[M], Awaitable[list[Job]]]
+    ctx: dict[str, Any], model: type[M], message: object, intake: Callable[[M], Awaitable[None]]
 ) -> None:
     """Make a report a row; it stays in Redis, and comes again, until that has worked."""
     desk: Desk = ctx["desk"]
     try:
-        if (report := await _read(desk, model, message)) is None:
-            return
-        started = await intake(report)
+        if (report := await _read(desk, model, message)) is not None:
+            await intake(report)
     except asyncio.CancelledError as error:  # arq lets go of what takes too long: a locked database
         logs.get().error("a report waits", error="it was not written in time")
         raise Retry(defer=INTAKE_RETRY_S) from error
@@ -181,8 +212,6 @@ async def _take_in(
     except Exception as error:  # a fault of ours: the report is there for the version that mends it
         logs.get().error("a report waits: a fault in PiMainteno", error=str(error), exc_info=error)
         raise Retry(defer=min(INTAKE_RETRY_S * ctx["job_try"], INTAKE_RETRY_AT_MOST_S)) from error
-    for job in started:
-        await desk.hand_on(job)
 
 
 async def _read(desk: Desk, model: type[M], message: object) -> M | None:

@@ -64,10 +64,7 @@ def worker(
 
 
 def watch(config: Config = None, attached: Attached = False) -> None:
-    """Run the watcher of this host alone.
-
-    In this version it brings the daily look at each project.
-    """
+    """Run the watcher of this host alone: failures of units, and the daily look at each project."""
     settings = load(config)
     if attached:
         _end_with_parent()

@@ -51,8 +51,28 @@ class PushRejectedError(GitError):
     """The other side refused a push: a stale lease, a hook of its owner, or a protected branch."""
 
 
+class WatchError(PimaintenoError):
+    """The bus or the journal of this host cannot be used; the text says what to start or whom to add."""
+
+
 class ForgeError(PimaintenoError):
-    """A forge refused or could not be understood; the text names project, forge and remedy."""
+    """A forge could not be reached or understood, which may pass; it names project, forge and remedy."""
+
+
+class ForgeWaitError(ForgeError):
+    """A forge asks us to wait `after_s` seconds: a rate limit."""
+
+    def __init__(self, reason: str, *, after_s: float) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class ForgeAccessError(ForgeError):
+    """A token, a right or a name is wrong: it works again as soon as a person has mended that."""
+
+
+class ForgeRefusedError(ForgeError):
+    """A forge refused this very request, and would again."""
 
 
 class SandboxError(PimaintenoError):

@@ -71,6 +71,19 @@ class Failure(Model):
     actor: str = "watcher"
 
 
+class Recovery(Model):
+    """A unit failed and recovered by itself within the settle time, `after_s` seconds later: no failure."""
+
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex, max_length=200)
+    project: str
+    unit: str
+    host: str
+    at: AwareDatetime = Field(default_factory=now)
+    after_s: float
+    result: str
+    actor: str = "watcher"
+
+
 class Tick(Model):
     """The daily look at one project; `day` is a local calendar day, `asked_by` a person's scan."""
 

@@ -31,6 +31,11 @@ class StatePaths:
         return self.root / "redis.lock"
 
     @property
+    def watch(self) -> Path:
+        """Where a watcher keeps its reports while Redis is away."""
+        return self.root / "watch"
+
+    @property
     def gitconfig(self) -> Path:
         """The only git configuration that our git ever reads (`GIT_CONFIG_GLOBAL`)."""
         return self.root / "gitconfig"

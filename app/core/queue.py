@@ -1,12 +1,11 @@
 """Queues and jobs by name: the only module, with `worker.main`, that knows arq.
 
 Rows are the truth and Redis is a bell: a ring carries the id of a `jobs` row and nothing else. Only a
-watcher's report (a failure or a tick) travels in Redis itself, until intake has made it a row.
+watcher's report (a failure, a recovery or a tick) travels in Redis itself, until intake has made it a row.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from contextlib import contextmanager
@@ -22,15 +21,18 @@ if TYPE_CHECKING:
 
     from arq.connections import ArqRedis, RedisSettings
 
-    from app.core.models import Failure, Tick
+    from app.core.models import Failure, Recovery, Tick
 
 POLL_DELAY_S = 0.05
 """arq's own half second, three hops long, would cost more than git does."""
+ANSWER_S = 10
+"""A stalled disk holds Redis up for two or three seconds; longer, and it is gone."""
 REPORT_KEPT_S = 30 * 24 * 3600
 HEALTH_CHECK_S = 5
 RING = "ring"
 """The arq function that takes a job's row id."""
 FAILURE = "failure"
+RECOVERED = "recovered"
 TICK = "tick"
 
 
@@ -74,9 +76,38 @@ def redis_settings(url: str) -> RedisSettings:
     settings = RedisSettings.from_dsn(url)
     settings.conn_retries = 0
     settings.conn_timeout = 5
-    settings.retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), 6)
+    # only what may pass at once is tried again: silence, six times over, would last for a minute
+    settings.retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), 6, (RedisConnectionError,))
     settings.retry_on_error = [RedisConnectionError, BusyLoadingError]
     return settings
+
+
+def client(url: str) -> ArqRedis:
+    """Return arq's client for a Redis URL; it connects on first use.
+
+    Each answer is waited for `ANSWER_S` seconds, so that a Redis that went dark is noticed; arq's own
+    `create_pool` waits for ever.
+    """
+    from arq.connections import ArqRedis
+
+    settings = redis_settings(url)
+    return ArqRedis(
+        host=str(settings.host),
+        port=settings.port,
+        unix_socket_path=settings.unix_socket_path,
+        ssl=settings.ssl,
+        ssl_check_hostname=settings.ssl_check_hostname,
+        db=settings.database,
+        username=settings.username,
+        password=settings.password,
+        socket_connect_timeout=settings.conn_timeout,
+        socket_timeout=ANSWER_S,
+        socket_keepalive=True,
+        retry=settings.retry,
+        retry_on_error=settings.retry_on_error,
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+    )
 
 
 class Bell:
@@ -85,7 +116,6 @@ class Bell:
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: ArqRedis | None = None
-        self._connecting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,6 +142,12 @@ class Bell:
             FAILURE, report.model_dump(mode="json"), queue=Queue.REPORTS, ring=f"failure:{report.id}"
         )
 
+    async def recovered(self, report: Recovery) -> None:
+        """Send word of a unit that came back by itself; the same report twice is one; raises QueueError."""
+        await self._enqueue(
+            RECOVERED, report.model_dump(mode="json"), queue=Queue.REPORTS, ring=f"recovered:{report.id}"
+        )
+
     async def tick(self, tick: Tick) -> None:
         """Send a tick to intake; the same tick twice is one; raises QueueError."""
         await self._enqueue(TICK, tick.model_dump(mode="json"), queue=Queue.REPORTS, ring=f"tick:{tick.id}")
@@ -119,29 +155,23 @@ class Bell:
     async def ping(self) -> None:
         """Raise QueueError unless Redis answers."""
         with _translated(self._url):
-            await (await self._connected()).ping()
+            await self._connected().ping()
 
     async def has_worker(self, queue: Queue) -> bool:
         """Tell whether a worker of that queue gave a sign of life in the last seconds; raises QueueError."""
         with _translated(self._url):
-            return bool(await (await self._connected()).exists(f"{queue}:health-check"))
+            return bool(await self._connected().exists(f"{queue}:health-check"))
 
     async def _enqueue(self, function: str, argument: object, *, queue: Queue, ring: str) -> None:
         with _translated(self._url):
-            pool = await self._connected()
-            await pool.enqueue_job(
+            await self._connected().enqueue_job(
                 function, argument, _job_id=ring, _queue_name=queue, _expires=REPORT_KEPT_S
             )
 
-    async def _connected(self) -> ArqRedis:
-        from arq import create_pool
-
-        async with self._connecting:
-            if self._pool is None:
-                self._pool = await create_pool(
-                    redis_settings(self._url), job_serializer=serialize, job_deserializer=deserialize
-                )
-            return self._pool
+    def _connected(self) -> ArqRedis:
+        if self._pool is None:
+            self._pool = client(self._url)
+        return self._pool
 
 
 @contextmanager

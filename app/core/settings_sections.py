@@ -24,6 +24,9 @@ UNIT = re.compile(
     r"[A-Za-z0-9:_.\\@*?!\[\]-]+"
     r"(\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)|\*)"
 )
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:RSA )?PRIVATE KEY-----.+-----END (?:RSA )?PRIVATE KEY-----", re.DOTALL
+)
 BRANCH = re.compile(r"(?![-/.])(?!.*(\.\.|//|@\{|\.lock$|[/.]$))[^\x00-\x20\x7f~^:?*\[\\]{0,200}")
 
 
@@ -173,6 +176,7 @@ class WatchSettings(Section):
     """`[watch]`: the host events that become reports."""
 
     bus: Annotated[str, AfterValidator(_bus)] = "system"
+    journal: OptionalPath = None
     settle_s: Annotated[float, Field(ge=0)] = 30.0
     scan_at: Annotated[str, AfterValidator(_clock)] = "03:30"
     ticks: bool = True
@@ -220,6 +224,8 @@ class GitHubForge(Section):
             raise ValueError("app_id and private_key are expected together")
         if self.app_id and self.token.get_secret_value():
             raise ValueError("either token, or app_id and private_key, is expected")
+        if self.app_id and not PRIVATE_KEY.search(self.private_key.get_secret_value()):
+            raise ValueError("private_key: the .pem file that GitHub made for the App is expected")
         return self
 
 

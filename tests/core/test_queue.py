@@ -9,9 +9,20 @@ import pytest
 from arq.worker import Worker, func
 from redis.asyncio import Redis
 
+from app.core import queue
 from app.core.errors import QueueError
-from app.core.models import Failure, Tick
-from app.core.queue import FAILURE, RING, TICK, Bell, Queue, deserialize, redis_settings, serialize
+from app.core.models import Failure, Recovery, Tick
+from app.core.queue import (
+    FAILURE,
+    RECOVERED,
+    RING,
+    TICK,
+    Bell,
+    Queue,
+    deserialize,
+    redis_settings,
+    serialize,
+)
 
 
 @pytest.fixture
@@ -38,7 +49,7 @@ async def worked_off(redis_url: str, queue: Queue) -> list[tuple[str, Any]]:
         return func(take, name=name)
 
     worker = Worker(
-        functions=[taking(RING), taking(FAILURE), taking(TICK)],
+        functions=[taking(RING), taking(FAILURE), taking(RECOVERED), taking(TICK)],
         queue_name=queue,
         redis_settings=redis_settings(redis_url),
         job_serializer=serialize,
@@ -90,6 +101,38 @@ async def test_a_tick_travels_whole_and_once(bell: Bell, redis_url: str) -> None
     ((name, argument),) = await worked_off(redis_url, Queue.REPORTS)
     assert name == TICK
     assert Tick.model_validate(argument) == tick
+
+
+async def test_a_recovery_travels_whole_and_once(bell: Bell, redis_url: str) -> None:
+    report = Recovery(
+        id="r1", project="greeter", unit="greeter.service", host="pi", after_s=4.5, result="signal"
+    )
+    await bell.recovered(report)
+    await bell.recovered(report)
+    ((name, argument),) = await worked_off(redis_url, Queue.REPORTS)
+    assert name == RECOVERED
+    assert Recovery.model_validate(argument) == report
+
+
+async def test_a_server_that_goes_dark_is_noticed(
+    bell: Bell, client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert queue.ANSWER_S * 2 < 30  # an answer, then a greeting on a new connection
+    monkeypatch.setattr(queue, "ANSWER_S", 0.3)
+    await bell.ping()
+    pid = int((await client.info("server"))["process_id"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(5):
+            with pytest.raises(QueueError, match="cannot be reached"):
+                await bell.ring(Queue.AGENT, 1)
+            with pytest.raises(QueueError, match="cannot be reached"):
+                async with Bell(redis_url) as another:
+                    await another.ping()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await bell.ring(Queue.AGENT, 2)
+    assert (RING, 2) in await worked_off(redis_url, Queue.AGENT)
 
 
 async def test_a_report_waits_longer_than_a_day(bell: Bell, client: Redis) -> None:

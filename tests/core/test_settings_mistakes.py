@@ -46,6 +46,7 @@ from tests.core.conftest import HUB, LOCAL, wrong
         ("[forges.hub]\ntoken='x'", "forges.hub: a kind is expected: 'github', 'gitlab' or 'local'"),
         ("[forges.hub]\nkind='gitea'", "forges.hub: a kind is expected: 'github', 'gitlab' or 'local'"),
         (HUB + "app_id = 12", "forges.hub: app_id and private_key are expected together"),
+        (HUB + "app_id=1\nprivate_key='k'", "forges.hub: private_key: the .pem file that GitHub made"),
         (HUB + "app_id=1\nprivate_key='k'\ntoken='t'", "forges.hub: either token, or app_id and private_key"),
         (HUB + "[projects.x]\nforge='hub'", "projects.x.repo: is missing and has no default"),
         (HUB + "[projects.x]\nforge='hub'\nrepo='greeter'", "projects.x.repo: owner/name is expected"),

@@ -1,4 +1,5 @@
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -176,6 +177,36 @@ def test_setup_names_what_is_missing_on_other_systems(checkout: Path, bare: Path
 
     assert done.returncode == 1
     assert done.stderr.startswith("setup: missing: git. Install that with this system's package manager")
+
+
+def test_setup_for_the_tests_wants_a_systemd_a_bus_and_a_database_server(checkout: Path, bare: Path) -> None:
+    executable(bare / "apt-get", "#!/bin/sh\nexit 1\n")
+    script = checkout / "deploy/setup.sh"
+    system = checkout.parent / "system"
+    here = script.read_text()
+    for folder in ("/lib/systemd", "/usr/lib/postgresql"):
+        assert folder in here
+        here = re.sub(f"(?<![a-z]){folder}", f"{system}{folder}", here)
+    script.write_text(here)
+
+    def missing() -> list[str]:
+        done = run("bash", script, "test", at=checkout, env={"PATH": str(bare)})
+        said = re.search(r"sudo apt-get install (.*)|setup: installing (.*)", done.stderr)
+        assert (done.returncode, bool(said)) == (1, True), done.stderr
+        return (said[1] or said[2]).split() if said else []
+
+    assert missing() == ["git", "util-linux", "systemd", "dbus", "postgresql", "systemd-journal-remote"]
+    executable(bare / "unshare", "")
+    executable(bare / "postgres", "")
+    (system / "lib/systemd/system").mkdir(parents=True)
+    for name in ("systemd", "system/dbus.service", "systemd-journal-remote"):
+        (system / "lib/systemd" / name).touch()
+    assert missing() == ["git"]
+    (bare / "postgres").unlink()
+    assert missing() == ["git", "postgresql"]
+    (system / "usr/lib/postgresql/15/bin").mkdir(parents=True)
+    executable(system / "usr/lib/postgresql/15/bin/postgres", "")
+    assert missing() == ["git"]
 
 
 @pytest.mark.parametrize(

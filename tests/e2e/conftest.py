@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from app.demo.model import ModelServer
@@ -38,7 +39,9 @@ class House:
     bare: Path
     script: Greeter
     model: ModelServer
-    settings: dict[str, Any] = field(default_factory=dict)
+    forge: str = 'kind = "local"'
+    repo: str = ""
+    database: str = ""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -56,13 +59,14 @@ class House:
     ) -> None:
         """Write pimainteno.toml."""
         (self.at / "pimainteno.toml").write_text(
-            f'state_dir = "{self.state}"\n{more}\n'
+            f'state_dir = "{self.state}"\ndatabase_url = "{self.database}"\n{more}\n'
             f'[codex]\nbase_url = "{self.model.base_url}"\napi_key = "{SECRET}"\n'
             "[worker]\nlease_s = 1.5\nsweep_s = 0.5\n"
             "[limits]\nproposals_per_hour = 0\n"
-            '[forges.here]\nkind = "local"\n'
-            f'[projects.greeter]\nforge = "here"\nrepo = "{self.bare}"\npath = "{self.checkout}"\n'
-            f'units = ["greeter.service"]\nchecks = {json.dumps(checks)}\n{project}\n'
+            f"[forges.here]\n{self.forge}\n"
+            f'[projects.greeter]\nforge = "here"\nrepo = "{self.repo or self.bare}"\n'
+            f'path = "{self.checkout}"\nunits = ["greeter.service"]\n'
+            f"checks = {json.dumps(checks)}\n{project}\n"
         )
 
     def argv(self, *argv: str) -> list[str]:
@@ -145,6 +149,9 @@ class House:
 
     def column(self, query: str) -> str:
         """Return the first column of the first row of a query."""
+        if self.database:
+            with closing(psycopg.connect(self.database)) as server:
+                return str(server.execute(query.encode()).fetchone()[0])  # type: ignore[index]
         with closing(sqlite3.connect(f"file:{self.state}/pimainteno.sqlite3?mode=ro", uri=True)) as database:
             return str(database.execute(query).fetchone()[0])
 

@@ -1,6 +1,7 @@
 """A worker that ends by SIGKILL before or after one function, once: `killer.py POINT WHEN FLAG worker …`.
 
-POINT is `module:function`; FLAG a file that tells that it was done. Everything else is the real worker.
+POINT is `module:function` or `module:Class.method`; FLAG a file that tells that it was done. Everything else
+is the real worker.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 def plant(point: str, when: str, flag: Path) -> None:
     """Replace the function, where it lives and in the table of stages, by one that kills."""
     module_name, _, name = point.partition(":")
-    module = importlib.import_module(module_name)
-    original = getattr(module, name)
+    owner: Any = importlib.import_module(module_name)
+    *inside, name = name.split(".")
+    for part in inside:
+        owner = getattr(owner, part)
+    original = getattr(owner, name)
     deadly = _deadly(original, when, flag)
-    setattr(module, name, deadly)
+    setattr(owner, name, deadly)
     for kind, stages in pipeline.STAGES.items():
         pipeline.STAGES[kind] = tuple((stage, deadly if f is original else f) for stage, f in stages)
 

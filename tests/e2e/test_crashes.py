@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import House
 
 STEPS = [
-    "worker.publisher.intake:failure",
+    "worker.publisher.intake:failures",
     "worker.publisher.fetch:start",
     "worker.agent.pipeline:judge",
     "worker.agent.pipeline:mend",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import House
 
-LEAKED = "sk-live-in-the-log-0123456789abcdef"
+LEAKED = "sk-live-in-the-flow-0123456789abcdef"
 HEADINGS = ["## What failed", "## Why", "## The change", "## Proof", "## codex.md", "## Run"]
 PORT_LINE = re.compile(r"http://127\.0\.0\.1:(\d+)")
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sqlite3
+import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,11 @@ import pytest
 from redis.asyncio import Redis
 
 from app.core import redis
-from app.core.models import Failure
+from app.core.models import Failure, Recovery
 from app.core.queue import FAILURE, Bell, Queue, redis_settings, serialize
 from app.core.redact import Redactor
 from app.core.settings import load
-from app.store import deliveries, events
+from app.store import deliveries, events, incidents
 from app.store.database import Store
 from worker import main
 from worker.jobs import Desk
@@ -73,14 +74,14 @@ async def test_a_fault_in_intake_is_told_and_the_next_report_is_taken(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(main, "INTAKE_RETRY_S", 0.1)
-    really, broken = intake.failure, True
+    really, broken = intake.failures, True
 
-    async def failure(*args: Any) -> Any:
+    async def failures(*args: Any) -> Any:
         if broken:
             raise ZeroDivisionError("division by zero")
         return await really(*args)
 
-    monkeypatch.setattr(intake, "failure", failure)
+    monkeypatch.setattr(intake, "failures", failures)
     async with listening(place) as (desk, _):
         await desk.bell.failure(REPORT)
         await asyncio.sleep(0.5)
@@ -123,6 +124,55 @@ async def test_a_redis_that_does_not_answer_keeps_no_worker_from_ending(
         finally:
             os.kill(pid, signal.SIGCONT)
         assert done
+
+
+async def test_a_flood_is_one_incident_with_its_exact_count_and_the_queue_is_empty(place: Path) -> None:
+    async with listening(place) as (desk, url):
+        for number in range(300):
+            await desk.bell.failure(
+                REPORT.model_copy(update={"id": f"f{number}", "invocation": f"{number:032x}"})
+            )
+        recovery = Recovery(
+            id="c1", project="greeter", unit="greeter.service", host="pi", after_s=4, result="signal"
+        )
+        await desk.bell.recovered(recovery)
+        assert await _delivered(desk, "c1") == "told"
+        for number in range(300):
+            assert await _delivered(desk, f"f{number}") == ("counted" if number else "proposal")
+        async with desk.store.read() as tx:
+            assert (await incidents.get(tx, 1)).count == 300
+            told, _ = await events.page(tx, limit=1000)
+        assert len([event for event in told if event.kind == "failure.seen"]) < 300
+        assert len([event for event in told if event.kind == "incident.opened"]) == 1
+        client = Redis.from_url(url)
+        deadline = time.monotonic() + 20
+        while await client.zcard(Queue.REPORTS):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        await client.aclose()
+
+
+async def test_one_report_that_cannot_be_taken_in_keeps_no_other_back(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "INTAKE_RETRY_S", 0.1)
+    really, broken = intake.failures, True
+
+    async def failures(settings: Any, store: Any, redactor: Any, reports: list[Failure]) -> Any:
+        if broken and any(report.id == "f3" for report in reports):
+            raise ZeroDivisionError("division by zero")
+        return await really(settings, store, redactor, reports)
+
+    monkeypatch.setattr(intake, "failures", failures)
+    async with listening(place) as (desk, _):
+        for number in range(10):
+            await desk.bell.failure(REPORT.model_copy(update={"id": f"f{number}"}))
+        for number in {*range(10)} - {3}:
+            assert await _delivered(desk, f"f{number}") in ("counted", "proposal")
+        broken = False
+        assert await _delivered(desk, "f3") == "counted"
+        async with desk.store.read() as tx:
+            assert (await incidents.get(tx, 1)).count == 10
 
 
 async def _delivered(desk: Desk, report: str) -> str | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from app.core.models import Failure
 
-VERSION = 1
+VERSION = 2
 
 _LINES = 5
 """Distinct error-like lines that count, from the end of the log."""
@@ -33,10 +33,15 @@ _STAMP = r"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:[.,]\d{1,9})?|\d{4}-\d\d-\d
 _JOURNAL = re.compile(rf"^{_STAMP} \S{{1,255}} [^\s:\[]{{1,64}}(?:\[\d{{1,10}}\])?: ?")
 _IDENT = re.compile(r"^[\w.@-]{1,64}\[\d{1,10}\]: ?")
 _MANAGER = re.compile(
-    r"(?:: Main process exited, code=|: Failed with result '|: Scheduled restart job|: Consumed \S+ CPU time"
-    r"|: Start request repeated too quickly|: Control process exited, code=)"
+    r"^\S{1,255}\.(?:service|mount|socket|timer): "
+    r"(?:Main process exited|Control process exited|Failed with result '|Scheduled restart job|Consumed "
+    r"|Start request repeated too quickly|Service (?:RestartSec|hold-off|reached runtime)|Watchdog timeout"
+    r"|(?:State|[Ss]tart|[Ss]top|[Rr]eload)\S* .{0,60}timed out|Killing process|Failed to kill"
+    r"|Processes still around|Unit process|Found left-over|Deactivated successfully|Triggering OnFailure"
+    r"|A process of this unit has been killed|Unit entered failed state|Will not start)"
     r"|^(?:Started|Starting|Stopped|Stopping|Failed to start) \S.{0,200}(?:\.service|\.\.\.|\.)$"
 )
+"""What systemd says of any unit: it changes between restarts; result and status hold what counts of it."""
 _ERROR = re.compile(
     r"error|fatal|panic|exception|fail|cannot|can't|could not|unable|abort|denied|refused|no such|not found"
     r"|segmentation|assert|critical|killed|out of memory|illegal|invalid|undefined|unexpected|unsupported"

@@ -1,10 +1,12 @@
-"""From a report to rows: incident, proposal, run. One transaction a report, and no git: floods are cheap."""
+"""From reports to rows: incident, proposal, run. Many share one transaction, and no git: floods are cheap."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, TypeVar
 
 from app.core.models import (
     ACTIVE,
@@ -15,15 +17,19 @@ from app.core.models import (
     NewJob,
     Proposal,
     ProposalState,
+    Recovery,
     Tick,
     now,
 )
-from app.core.queue import Queue
+from app.core.queue import RECOVERED, Queue
 from app.core.redact import printable
 from app.store import deliveries, events, incidents, jobs, proposals, runs
 from worker.publisher.fingerprint import fingerprint
+from worker.publisher.seen import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.core.models import Incident
     from app.core.redact import Redactor
     from app.core.settings import Settings
@@ -31,30 +37,80 @@ if TYPE_CHECKING:
 
 REPORTS = "reports"
 INVOCATIONS = "invocations"
+RECOVERIES = "recoveries"
 TRY_AGAIN_AFTER = timedelta(hours=1)
 UNIT_LIMIT = 60
 _FIELD_LIMITS = {"project": 40, "unit": 255, "host": 255, "result": 64, "exit_status": 64, "actor": 100}
 
+R = TypeVar("R", Failure, Recovery)
 
-async def failure(settings: Settings, store: Store, redactor: Redactor, report: Failure) -> list[Job]:
-    """Take a failure in and return the jobs to ring. The same report, or invocation, is taken once."""
-    report = _tidied(report, redactor)
-    about = {"project": report.project, "unit": report.unit, "host": report.host}
-    if (wrong := _wrong(settings, report)) is not None:
-        await _ignore_failure(store, report, about, wrong)
-        return []
-    print_, version = fingerprint(report)
-    log = await _log(store, redactor, report, print_)
+
+@dataclass
+class _Cause:
+    """Failures of one cause that are taken in together, and the log to keep where it is a new one."""
+
+    project: str
+    fingerprint: str
+    version: int
+    failures: list[Failure]
+    log: str = ""
+
+
+async def failures(
+    settings: Settings, store: Store, redactor: Redactor, reports: Iterable[Failure]
+) -> list[Job]:
+    """Take failures in, in one transaction, and return the jobs to ring.
+
+    The same report, or invocation, is taken once.
+    """
+    tidied = {report.id: _tidied(report, redactor) for report in reports}
+    wrong = {key: reason for key, report in tidied.items() if (reason := _wrong(settings, report))}
+    causes = await _causes(store, redactor, [r for r in tidied.values() if r.id not in wrong])
+    started: list[Job] = []
     async with store.write() as tx:
-        if not await deliveries.add(tx, REPORTS, report.id, "failure", about):
+        new = await deliveries.add_all(tx, REPORTS, "failure", {r.id: _about(r) for r in tidied.values()})
+        for reason in dict.fromkeys(wrong.values()):
+            if ignored := [r for r in tidied.values() if r.id in new and wrong.get(r.id) == reason]:
+                await _ignore(tx, ignored, reason)
+        new = await _first_told(tx, [tidied[key] for key in tidied if key in new and key not in wrong])
+        for cause in causes:
+            if fresh := [report for report in cause.failures if report.id in new]:
+                incident = await incidents.record(
+                    tx, *fresh, fingerprint=cause.fingerprint, version=cause.version, log=cause.log
+                )
+                started += await _taken(tx, fresh, incident)
+    return started
+
+
+async def recovery(settings: Settings, store: Store, redactor: Redactor, report: Recovery) -> list[Job]:
+    """Write down that a unit came back by itself: no failure, and nothing to do.
+
+    A unit that comes and goes is told of once in an hour of the clock.
+    """
+    report = _tidied(report, redactor)
+    wrong = _wrong(settings, report)
+    after_s = round(report.after_s, 1) if isfinite(report.after_s) else 0.0
+    text = f"{report.unit} failed on {report.host} and recovered by itself after {after_s:g} s: no failure"
+    data = {"unit": report.unit, "host": report.host, "after_s": after_s, "result": report.result}
+    hour = now().strftime("%Y-%m-%dT%H")
+    async with store.write() as tx:
+        if not await deliveries.add(tx, REPORTS, report.id, RECOVERED, _about(report)):
             return []
-        if report.invocation and not await deliveries.add(
-            tx, INVOCATIONS, f"{report.host}/{report.invocation}", "failure", about
-        ):
-            await deliveries.done(tx, REPORTS, report.id, result="ignored: this failure was reported before")
-            return []
-        incident = await incidents.record(tx, report, fingerprint=print_, version=version, log=log)
-        return await _taken(tx, report, incident)
+        result = f"ignored: {wrong}" if wrong else "told"
+        if await deliveries.add(tx, RECOVERIES, f"{hour}/{report.host}/{report.unit}", RECOVERED):
+            await events.append(
+                tx,
+                "failure.recovered",
+                f"Ignored: {wrong}" if wrong else text,
+                project=report.project,
+                actor=report.actor,
+                host=report.host,
+                data=data | ({"ignored": wrong} if wrong else {}),
+            )
+        elif not wrong:
+            result = "not told: once an hour is enough"
+        await deliveries.done(tx, REPORTS, report.id, result=result)
+    return []
 
 
 async def tick(settings: Settings, store: Store, tick: Tick) -> list[Job]:
@@ -78,20 +134,26 @@ def branch_of(unit: str, fingerprint: str) -> str:
     return f"pimainteno/fix/{name[:UNIT_LIMIT].lstrip('.')}-{fingerprint[:8]}"
 
 
-def _tidied(report: Failure, redactor: Redactor) -> Failure:
+def _tidied(report: R, redactor: Redactor) -> R:
     """Return the report with what others sent made harmless.
 
     One line a field, no secret in it, and no clock ahead of ours.
     """
-    fields = {
+    fields: dict[str, object] = {
         name: redactor.text(printable(getattr(report, name), keep_newlines=False))[:limit]
         for name, limit in _FIELD_LIMITS.items()
+        if hasattr(report, name)
     }
-    at, log = min(report.at, now()), report.log[-2 * LOG_LIMIT :]
-    return report.model_copy(update={**fields, "at": at, "log": log})
+    if isinstance(report, Failure):
+        fields["log"] = report.log[-2 * LOG_LIMIT :]
+    return report.model_copy(update={**fields, "at": min(report.at, now())})
 
 
-def _wrong(settings: Settings, report: Failure) -> str | None:
+def _about(report: Failure | Recovery) -> dict[str, str]:
+    return {"project": report.project, "unit": report.unit, "host": report.host}
+
+
+def _wrong(settings: Settings, report: Failure | Recovery) -> str | None:
     if report.project not in settings.projects:
         return _unknown(settings, report.project)
     if report.project not in settings.project_of_unit(report.unit):
@@ -106,27 +168,50 @@ def _unknown(settings: Settings, project: str) -> str:
     return f"there is no project {project!r} (known: {known}): {remedy}"
 
 
-async def _ignore_failure(store: Store, report: Failure, about: dict[str, str], reason: str) -> None:
-    async with store.write() as tx:
-        if not await deliveries.add(tx, REPORTS, report.id, "failure", about):
-            return
-        await deliveries.done(tx, REPORTS, report.id, result=f"ignored: {reason}")
-        await events.append(
-            tx,
-            "failure.seen",
-            f"Ignored: {reason}",
-            project=report.project,
-            actor=report.actor,
-            host=report.host,
-            data={"unit": report.unit, "host": report.host, "delivery": report.id, "ignored": reason},
-        )
+async def _causes(store: Store, redactor: Redactor, reports: Iterable[Failure]) -> list[_Cause]:
+    """Sort failures by cause; a known incident keeps its first log, so only others' logs are made ready."""
+    causes: dict[tuple[str, str], _Cause] = {}
+    for report in reports:
+        print_, version = fingerprint(report)
+        key = report.project, print_
+        causes.setdefault(key, _Cause(report.project, print_, version, [])).failures.append(report)
+    if causes:
+        async with store.read() as tx:
+            known = await incidents.open_among(tx, causes)
+        for key in causes.keys() - known:
+            causes[key].log = kept_log(causes[key].failures[0].log, redactor)
+    return [causes[key] for key in sorted(causes)]  # two writers must not wait for each other
 
 
-async def _log(store: Store, redactor: Redactor, report: Failure, fingerprint: str) -> str:
-    """Return the log as it is kept, where it will be: a known incident keeps its first one."""
-    async with store.read() as tx:
-        known = await incidents.find(tx, report.project, fingerprint)
-    return "" if known is not None and known.state == "open" else kept_log(report.log, redactor)
+async def _first_told(tx: Tx, reports: list[Failure]) -> set[str]:
+    """Return the ids of those whose invocation has not been reported before; note the others as ignored."""
+    by_invocation: dict[str, Failure] = {}
+    for report in reports:
+        if report.invocation:
+            by_invocation.setdefault(f"{report.host}/{report.invocation}", report)
+    new = await deliveries.add_all(
+        tx, INVOCATIONS, "failure", {key: _about(report) for key, report in by_invocation.items()}
+    )
+    first = {report.id for key, report in by_invocation.items() if key in new}
+    first |= {report.id for report in reports if not report.invocation}
+    if again := [report.id for report in reports if report.id not in first]:
+        await deliveries.done(tx, REPORTS, *again, result="ignored: this failure was reported before")
+    return first
+
+
+async def _ignore(tx: Tx, reports: list[Failure], reason: str) -> None:
+    """Note reports that fit no project; those of one reason in one transaction are told of once."""
+    first, several = reports[0], f" ({len(reports)} reports)" if len(reports) > 1 else ""
+    await deliveries.done(tx, REPORTS, *(r.id for r in reports), result=f"ignored: {reason}")
+    await events.append(
+        tx,
+        "failure.seen",
+        f"Ignored: {reason}{several}",
+        project=first.project,
+        actor=first.actor,
+        host=first.host,
+        data={"unit": first.unit, "host": first.host, "delivery": first.id, "ignored": reason},
+    )
 
 
 def kept_log(log: str, redactor: Redactor) -> str:
@@ -138,17 +223,20 @@ def kept_log(log: str, redactor: Redactor) -> str:
     return end.split("\n", 1)[1] if "\n" in end else end
 
 
-async def _taken(tx: Tx, report: Failure, incident: Incident) -> list[Job]:
+async def _taken(tx: Tx, reports: list[Failure], incident: Incident) -> list[Job]:
     """Decide by the incident's latest proposal whether there is something to do, and write it all down."""
     known = await proposals.latest_for_incident(tx, incident.id)
     if known is None or _is_over(known):
         proposal, started = await _new(tx, incident), True
     else:
         proposal, started = known, await _may_try_again(tx, known)
-    counted = "" if started else f"; counted, proposal {proposal.id} is {proposal.state}"
-    await _tell(tx, report, incident, proposal, counted)
-    result = "proposal" if started else "counted"
-    await deliveries.done(tx, REPORTS, report.id, result=result, proposal_id=proposal.id)
+    counted = reports[1:] if started else reports
+    await tell(tx, reports, incident, proposal, started=started)
+    if started:
+        await deliveries.done(tx, REPORTS, reports[0].id, result="proposal", proposal_id=proposal.id)
+    if counted:
+        ids = [report.id for report in counted]
+        await deliveries.done(tx, REPORTS, *ids, result="counted", proposal_id=proposal.id)
     return [await _run(tx, proposal)] if started else []
 
 
@@ -184,33 +272,3 @@ async def _run(tx: Tx, proposal: Proposal) -> Job:
         proposal = await proposals.update(tx, proposal.id, state=ProposalState.WORKING, opened_at=None)
     run = await runs.create(tx, proposal)
     return await jobs.add(tx, NewJob(queue=Queue.PUBLISHER, name="start", args={"run_id": run.id}))
-
-
-async def _tell(tx: Tx, report: Failure, incident: Incident, proposal: Proposal, counted: str) -> None:
-    status = f", exit status {report.exit_status}" if report.exit_status else ""
-    data = {
-        "host": report.host,
-        "unit": report.unit,
-        "count": incident.count,
-        "incident": incident.id,
-        "delivery": report.id,
-    }
-    await events.append(
-        tx,
-        "failure.seen",
-        f"{report.unit} failed on {report.host} ({report.result}{status}){counted}",
-        project=report.project,
-        proposal=proposal.id,
-        actor=report.actor,
-        host=report.host,
-        data=data,
-    )
-    if incident.count == 1:
-        await events.append(
-            tx,
-            "incident.opened",
-            f"New incident {incident.id}: {report.unit} ({report.result}{status})",
-            project=report.project,
-            proposal=proposal.id,
-            data={"incident": incident.id, "fingerprint": incident.fingerprint},
-        )

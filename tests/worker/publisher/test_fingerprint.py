@@ -151,6 +151,53 @@ def test_version_and_form() -> None:
     assert value == fingerprint(failure())[0]
 
 
+MANAGER = [
+    "Started greeter.service - The greeter.",
+    "greeter.service: Main process exited, code=exited, status=1/FAILURE",
+    "greeter.service: Main process exited, code=killed, status=9/KILL",
+    "greeter.service: Main process exited, code=dumped, status=6/ABRT",
+    "greeter.service: Failed with result 'exit-code'.",
+    "greeter.service: Failed with result 'oom-kill'.",
+    "greeter.service: Scheduled restart job, restart counter is at 3.",
+    "greeter.service: Start request repeated too quickly.",
+    "greeter.service: Consumed 25ms CPU time.",
+    "greeter.service: Consumed 25ms CPU time, 3.1M memory peak.",
+    "greeter.service: Consumed 1min 2.4s CPU time over 3min 1s wall clock time, 3.1M memory peak.",
+    "greeter.service: A process of this unit has been killed by the OOM killer.",
+    "greeter.service: Watchdog timeout (limit 3s)!",
+    "greeter.service: Killing process 733 (python3) with signal SIGABRT.",
+    "greeter.service: State 'stop-sigterm' timed out. Killing.",
+    "greeter.service: start operation timed out. Terminating.",
+    "greeter.service: Triggering OnFailure= dependencies.",
+    "greeter.service: Unit process 734 (sleep) remains running after unit stopped.",
+    "greeter.service: Deactivated successfully.",
+    "Stopped greeter.service - The greeter.",
+    "Failed to start greeter.service - The greeter.",
+]
+
+
+@pytest.mark.parametrize("line", MANAGER)
+@pytest.mark.parametrize("head", ["", "systemd[1]: ", "Nov 24 03:12:58 pi4 systemd[1]: "])
+def test_what_systemd_says_of_any_unit_does_not_count(line: str, head: str) -> None:
+    log = "greeter: cannot open the database\n"
+    assert hashed(f"{log}{head}{line}\n") == hashed(log) == hashed(f"{head}{line}\n{log}")
+    assert evidence(f"{head}{line}") == []
+
+
+def test_what_systemd_could_not_start_does_count() -> None:
+    one = "(greeter)[91]: greeter.service: Failed at step EXEC spawning /usr/bin/gretter: No such file"
+    assert evidence(one) != []
+    assert hashed(one) != hashed(one.replace("EXEC", "CHDIR"))
+
+
+@pytest.mark.parametrize(
+    "result", ["exit-code", "signal", "core-dump", "oom-kill", "timeout", "watchdog", "protocol"]
+)
+def test_results_of_one_unit_are_told_apart(result: str) -> None:
+    assert hashed("error: x", result=result) == hashed("error: x", result=result)
+    assert hashed("error: x", result=result) != hashed("error: x", result="resources")
+
+
 LINES = st.lists(
     st.one_of(
         st.text(max_size=60),

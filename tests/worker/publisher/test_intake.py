@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.core.models import LOG_LIMIT, Kind, ProposalState, now
+from app.core.models import LOG_LIMIT, Failure, Kind, ProposalState, now
 from app.core.redact import Redactor
 from app.store import deliveries
-from worker.publisher.intake import branch_of, kept_log
+from worker.publisher.intake import branch_of, failures, kept_log
 
 if TYPE_CHECKING:
     from app.core.models import Delivery
@@ -221,3 +221,64 @@ async def test_no_field_of_a_report_brings_a_secret_into_the_rows(house: House) 
     for row in (seen, opened, proposal, incident):
         assert SECRET not in row.model_dump_json()
     assert "[redacted]" in seen.text
+
+
+async def test_many_at_once_count_exactly_and_are_told_in_a_few_lines(house: House) -> None:
+    jobs = await together(house, [f"r{n}" for n in range(50)], invocation="i{}")
+    assert [job.name for job in jobs] == ["start"]
+    assert (await house.incident()).count == 50
+    first, more = await house.events("failure.seen")
+    assert (first.data["count"], first.data["delivery"]) == (1, "r0")
+    assert (more.data["count"], more.data["more"], more.host) == (50, 49, "pi")
+    assert more.text == (
+        "greeter.service failed 49 times more on pi (exit-code); counted, proposal 1 is working"
+    )
+    assert (await delivery(house, "r0")).result == "proposal"
+    assert {(await delivery(house, f"r{n}")).result for n in range(1, 50)} == {"counted"}
+    assert await together(house, ["r49", "s1", "s2"]) == []
+    assert (await house.incident()).count == 52
+    assert [e.data["count"] for e in await house.events("failure.seen")] == [1, 50, 51, 52]
+
+
+async def test_a_few_at_once_are_told_one_by_one(house: House) -> None:
+    await together(house, ["r1", "r2", "r3"])
+    assert [e.data["count"] for e in await house.events("failure.seen")] == [1, 2, 3]
+    assert [e.data["delivery"] for e in await house.events("failure.seen")] == ["r1", "r2", "r3"]
+
+
+async def test_an_invocation_in_one_batch_counts_once(house: House) -> None:
+    await together(house, ["r1", "r2", "r3"], invocation="i1")
+    assert (await house.incident()).count == 1
+    assert ((await delivery(house, "r2")).result or "").startswith("ignored: ")
+    assert (await delivery(house, "r3")).done_at is not None
+
+
+async def test_a_batch_of_several_causes_and_mistakes_is_sorted(house: House) -> None:
+    logs = ["error: no three", "error: no four"]
+    given = [Failure(id=f"r{n}", project="greeter", unit="greeter.service", host="pi", log=logs[n % 2])
+             for n in range(4)]  # fmt: skip
+    wrong = [Failure(id=f"w{n}", project="gretter", unit="x.service", host="pi") for n in range(3)]
+    jobs = await failures(house.settings, house.store, house.desk.redactor, [*given, *wrong])
+    assert len(jobs) == 2
+    assert [(await house.incident(n)).count for n in (1, 2)] == [2, 2]
+    assert {(await house.incident(n)).log for n in (1, 2)} == set(logs)
+    (ignored,) = [e for e in await house.events("failure.seen") if "ignored" in e.data]
+    assert ignored.text.endswith("(3 reports)")
+    assert {(await delivery(house, f"w{n}")).result for n in range(3)} == {
+        f"ignored: {ignored.data['ignored']}"
+    }
+
+
+async def together(house: House, ids: list[str], invocation: str = "") -> Any:
+    reports = [
+        Failure(
+            id=report_id,
+            project="greeter",
+            unit="greeter.service",
+            host="pi",
+            log=f"error: no three in {number} ms",
+            invocation=invocation.format(number),
+        )
+        for number, report_id in enumerate(ids)
+    ]
+    return await failures(house.settings, house.store, house.desk.redactor, reports)
