@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from app.core import logs
 from app.core.errors import (
     Failed,
+    ForgeAccessError,
+    ForgeError,
+    ForgeRefusedError,
+    ForgeWaitError,
     LeaseLostError,
     PimaintenoError,
+    Refused,
     RetryLater,
     SandboxError,
     Skipped,
@@ -46,6 +51,7 @@ HANDLERS: dict[tuple[str, str], str] = {
     (Queue.PUBLISHER, "start"): "worker.publisher.fetch:start",
     (Queue.PUBLISHER, "scan"): "worker.publisher.fetch:scan",
     (Queue.PUBLISHER, "publish"): "worker.publisher.publish:publish",
+    (Queue.PUBLISHER, "dress"): "worker.publisher.publish:dress",
     (Queue.PUBLISHER, "merge"): "worker.publisher.decisions:merge",
     (Queue.PUBLISHER, "close"): "worker.publisher.decisions:close",
     (Queue.PUBLISHER, "retry"): "worker.publisher.decisions:retry",
@@ -55,6 +61,9 @@ HANDLERS: dict[tuple[str, str], str] = {
 
 BACK_OFF_S = (5.0, 30.0, 120.0, 600.0, 1800.0)
 PAUSED_RETRY_S = 15.0
+FORGE_RETRY_S = 60.0
+FORGE_ACCESS_RETRY_S = 600.0
+"""Until a person has mended a token or a name; `pimainteno retry` takes it up at once."""
 DEATHS = 2
 """So many times `max_attempts`: nobody writes down a try that took its worker with it."""
 LOGGED = frozenset({"run_id", "proposal_id", "project", "actor", "tick_id"})
@@ -232,6 +241,8 @@ def _as_stop(error: Exception, job: Job, max_attempts: int) -> StopWork:
         return error
     if isinstance(error, StopWork):
         return error
+    if isinstance(error, ForgeError):
+        return _of_forge(error)
     if isinstance(error, PimaintenoError):
         reason = str(error)
     else:
@@ -239,6 +250,16 @@ def _as_stop(error: Exception, job: Job, max_attempts: int) -> StopWork:
     if job.attempts >= max_attempts:
         return Failed(f"{reason} (given up after {job.attempts} tries)")
     return RetryLater(reason, after_s=BACK_OFF_S[min(job.attempts, len(BACK_OFF_S)) - 1])
+
+
+def _of_forge(error: ForgeError) -> StopWork:
+    """Turn what a forge said into an outcome: waiting for it costs nothing, so it is never given up."""
+    if isinstance(error, ForgeRefusedError):
+        return Refused(str(error))
+    if isinstance(error, ForgeWaitError):
+        return RetryLater(str(error), after_s=error.after_s, counts=False)
+    after_s = FORGE_ACCESS_RETRY_S if isinstance(error, ForgeAccessError) else FORGE_RETRY_S
+    return RetryLater(str(error), after_s=after_s, counts=False)
 
 
 def _trace(error: Exception) -> Exception | None:

@@ -33,6 +33,8 @@ class Remote:
     url: str
     state: Literal["open", "closed", "merged"] = "open"
     draft: bool = False
+    head: str = ""
+    """The last commit in it; "" where the forge does not say."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class Capabilities:
     merges_here: bool
     """A merge is a push of ours, asked for by a person; else it happens on the forge."""
     keeps_branch_when_closed: bool = True
+    dresses: bool = False
+    """There are labels, reviewers and assignees to set."""
 
 
 class Forge(Protocol):
     """One project's place on a forge. Calls raise ForgeError, with project, forge and remedy.
 
-    The default branch is no call: git says it with the refs.
+    `look` comes before all else. The default branch is no call: git says it with the refs.
     """
 
     @property
@@ -70,17 +74,23 @@ class Forge(Protocol):
     def public(self) -> bool | None:
         """Whether everybody can read it; None where that is not known."""
 
+    async def look(self) -> None:
+        """Learn what only the forge knows; call it before `login`, `public` and `web_url` are read."""
+
     async def find(self, branch: str) -> Remote | None:
-        """Return the request of our branch, in whatever state it is, the newest first."""
+        """Return the request of our branch in our repository: the open one, else the newest in any state."""
 
     async def open(self, draft: NewProposal) -> Remote:
-        """Open a request; call it only after `find` returned None."""
+        """Open a request, without draft state where there is none; call it only after `find`."""
 
     async def update(self, remote: Remote, draft: NewProposal) -> Remote:
-        """Bring title, description and draft state up to date."""
+        """Bring title and description up to date."""
 
     async def close(self, remote: Remote) -> None:
         """Close a request without merging."""
 
     async def reopen(self, remote: Remote) -> None:
         """Open a closed request again."""
+
+    async def dress(self, remote: Remote, draft: NewProposal) -> tuple[str, ...]:
+        """Add labels, reviewers and assignees; return what the forge would not take, in its words."""

@@ -24,6 +24,9 @@ class LocalForge:
     web_url: None = None
     public: bool = False
 
+    async def look(self) -> None:
+        """Do nothing: there is nobody to ask."""
+
     async def find(self, branch: str) -> Remote | None:  # noqa: ARG002 - the protocol's
         """Return None: the only record of a request is our own row."""
         return None
@@ -41,3 +44,7 @@ class LocalForge:
 
     async def reopen(self, remote: Remote) -> None:
         """Do nothing: the row says it."""
+
+    async def dress(self, remote: Remote, draft: NewProposal) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
+        """Do nothing: our page shows neither labels nor reviewers."""
+        return ()

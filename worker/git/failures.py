@@ -33,6 +33,17 @@ REMEDIES = (
     ),
     ("couldn't find remote ref", "check `branch` of this project"),
 )
+REFUSALS = (
+    (
+        "GH006|GH013|protected branch|rule violations",
+        "leave `pimainteno/*` out of the branch protection or ruleset, or let the token's owner bypass it",
+    ),
+    (
+        "without `?workflows?`? (scope|permission)",
+        "give the token Workflows: read and write, or close those files",
+    ),
+)
+"""What the other side's words of a refused push ask a person to do."""
 _REFUSED = re.compile(rb"^!\t[^\t]*\t(.*)$", re.MULTILINE)
 
 
@@ -42,6 +53,11 @@ def error(what: str, done: Finished) -> GitError:
     lines = [line.strip() for line in text.splitlines() if not line.startswith("hint:")]
     words = "; ".join(line for line in lines if line)[-2000:] or f"exit code {done.returncode}"
     if what.startswith("git push") and (refused := _REFUSED.search(done.stdout)):
-        return PushRejectedError(f"{what} was rejected: {refused[1].decode(errors='replace')}; {words}")
-    remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, text)), "")
-    return GitError(f"{what} failed: {words}" + (f". What to do: {remedy}" if remedy else ""))
+        said = f"{refused[1].decode(errors='replace')}; {words}"
+        return PushRejectedError(f"{what} was rejected: {said}{_advice(REFUSALS, said)}")
+    return GitError(f"{what} failed: {words}{_advice(REMEDIES, text)}")
+
+
+def _advice(table: tuple[tuple[str, str], ...], text: str) -> str:
+    remedy = next((advice for pattern, advice in table if re.search(pattern, text)), "")
+    return f". What to do: {remedy}" if remedy else ""

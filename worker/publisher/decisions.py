@@ -13,7 +13,7 @@ from app.core.models import ACTIVE, NewJob, ProposalState, now
 from app.core.queue import Queue
 from app.store import events, jobs, proposals, runs
 from worker.forges.registry import forge_for
-from worker.publisher import mirror
+from worker.publisher import decided, mirror
 from worker.publisher.merging import merge
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def _go_on(run: Run) -> tuple[NewJob, ...]:
 
 def _stands(seen: Mirror, proposal: Proposal) -> bool:
     """Tell whether branch and base are still those of a closed proposal."""
-    return seen.heads.get(proposal.branch) == proposal.head_sha and seen.commit == proposal.base_sha
+    where = seen.heads.get(proposal.branch) if seen.is_ours(proposal.branch) else None
+    return where is not None and where == proposal.head_sha and seen.commit == proposal.base_sha
 
 
 async def _throw_away(work: Work, seen: Mirror, proposal: Proposal) -> None:
@@ -111,7 +112,10 @@ async def _throw_away(work: Work, seen: Mirror, proposal: Proposal) -> None:
 
 
 async def _reopened(work: Work, seen: Mirror, proposal: Proposal, actor: str) -> None:
-    if (remote := await seen.forge.find(proposal.branch)) is not None:
+    remote = await seen.forge.find(proposal.branch)
+    if remote is not None and remote.state == "merged" and decided.is_of(proposal, remote):
+        raise Skipped(await decided.write(work, proposal, remote))
+    if remote is not None and remote.state == "closed":
         await work.still_ours()
         await seen.forge.reopen(remote)
     async with work.store.write() as tx:
@@ -154,8 +158,14 @@ async def _close(work: Work, proposal_id: int, actor: str, reason: str, columns:
 
 
 async def _closed_on_forge(work: Work, proposal: Proposal) -> None:
+    if not mirror.is_our_name(proposal.branch):
+        raise Refused(f"{proposal.branch} is no branch of ours, so nothing is closed there")
     forge = forge_for(work.settings, proposal.project)
-    if (remote := await forge.find(proposal.branch)) is not None:
+    await forge.look()
+    remote = await forge.find(proposal.branch)
+    if remote is not None and remote.state == "merged" and decided.is_of(proposal, remote):
+        raise Skipped(await decided.write(work, proposal, remote))
+    if remote is not None and remote.state == "open":
         await work.still_ours()
         await forge.close(remote)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.core.errors import ConfigurationError, Failed, GitError, NotFoundError
@@ -44,8 +44,8 @@ class Mirror:
     heads: dict[str, str]
 
     def is_ours(self, branch: str) -> bool:
-        """Tell whether a branch has a name that we give; a row may say anything."""
-        return branch.startswith(OUR_BRANCHES) and branch != self.branch
+        """Tell whether a branch has a name that we give, and is not the default branch."""
+        return is_our_name(branch) and branch != self.branch
 
     async def heads_now(self, *branches: str) -> dict[str, str]:
         """Ask the forge where branches stand; those that are not there are left out."""
@@ -88,6 +88,11 @@ class Mirror:
         )
 
 
+def is_our_name(branch: str) -> bool:
+    """Tell whether a branch has a name that we give; a row may say anything."""
+    return branch.startswith(OUR_BRANCHES)
+
+
 async def refresh(work: Work, project: str) -> Mirror:
     """Fetch a project's mirror, or make it, and say where the default branch stands.
 
@@ -107,7 +112,9 @@ async def refresh(work: Work, project: str) -> Mirror:
 
 async def _refreshed(work: Work, project: str) -> Mirror:
     forge = forge_for(work.settings, project)
-    git = commands.ours(work.settings)
+    await forge.look()
+    ca_file = getattr(work.settings.forge_of(project), "ca_file", None)
+    git = replace(commands.ours(work.settings), ca_file=ca_file)
     refs = await commands.ls_remote(git, forge.clone_url, login=forge.login)
     heads = _heads(refs)
     wanted = work.settings.project(project).branch

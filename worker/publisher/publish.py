@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.core.errors import PushRejectedError, Refused, Skipped
+from app.core.errors import ForgeRefusedError, PushRejectedError, Refused, Skipped
 from app.core.models import ACTIVE, NewJob, ProposalState
+from app.core.queue import Queue
 from app.store import events, proposals, runs
 from worker.forges.base import NewProposal
+from worker.forges.registry import forge_for
 from worker.git import objects
-from worker.publisher import body, mirror, moved
+from worker.publisher import body, decided, mirror, moved
 from worker.publisher.case import Case, rows
 from worker.publisher.commit import commit, guard, title
 
 if TYPE_CHECKING:
+    from app.core.models import Proposal, Run
     from app.core.settings import ProjectSettings
     from worker.context import Work
     from worker.forges.base import Forge, Remote
@@ -24,7 +28,7 @@ async def publish(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
     """Take a run's changeset from its last finished stage to an open proposal, once."""
     run, proposal, incident = await rows(work, run_id)
     if run.stage == "open":
-        return ()
+        return _then_dress(work, run)
     project = work.settings.project(run.project)
     with work.timed(run, "look"):
         case = Case(run, proposal, incident, project, await mirror.refresh(work, run.project))
@@ -41,6 +45,30 @@ async def publish(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
             case = await push(work, case)
     with work.timed(run, "open"):
         await show(work, case)
+    return _then_dress(work, run)
+
+
+async def dress(work: Work, *, proposal_id: int) -> tuple[NewJob, ...]:
+    """Give an open proposal its labels, reviewers and assignees; what the forge refuses is said, once."""
+    async with work.store.read() as tx:
+        proposal = await proposals.get(tx, proposal_id)
+    if proposal.state is not ProposalState.OPEN or not mirror.is_our_name(proposal.branch):
+        return ()
+    forge = forge_for(work.settings, proposal.project)
+    await forge.look()
+    remote = await forge.find(proposal.branch)
+    if remote is None or remote.state != "open":
+        return ()
+    await work.still_ours()
+    notes = await forge.dress(remote, _dress_of(work.settings.project(proposal.project), proposal))
+    async with work.store.write() as tx:
+        await work.hold(tx)
+        told = {event.text for event in (await events.page(tx, proposal=proposal.id))[0]}
+        for note in (f"Not taken by the forge: {work.redactor.text(note)}" for note in notes):
+            if note not in told:
+                await events.append(
+                    tx, "proposal.updated", note, project=proposal.project, proposal=proposal.id
+                )
     return ()
 
 
@@ -74,9 +102,17 @@ async def push(work: Work, case: Case) -> Case:
 async def show(work: Work, case: Case) -> None:
     """Open the request on the forge, or bring it up to date, and write that down together with its event."""
     forge, new = case.seen.forge, await _described(work, case)
-    remote = await forge.find(new.branch)
+    if not case.seen.is_ours(new.branch):
+        raise Refused(f"{new.branch} is no branch of ours, so nothing is opened for it")
+    there = await forge.find(new.branch)
     await work.still_ours()
-    remote = await (forge.open(new) if remote is None else forge.update(remote, new))
+    if there is None or (there.state != "open" and not decided.is_of(case.proposal, there)):
+        remote = await forge.open(new)
+    else:
+        remote = await _up_to_date(work, case, there, new)
+    if remote.state != "open":
+        raise Skipped(await decided.write(work, case.proposal, remote))
+    new = replace(new, draft=remote.draft)  # not every forge has drafts, and people end them
     async with work.store.write() as tx:
         await work.hold(tx)
         before = await proposals.get(tx, case.proposal.id, lock=True)
@@ -97,6 +133,31 @@ async def show(work: Work, case: Case) -> None:
             return
     await forge.close(remote)
     raise Skipped(f"the proposal is {before.state} by now")
+
+
+async def _up_to_date(work: Work, case: Case, remote: Remote, new: NewProposal) -> Remote:
+    """Return the request with the new text; one that a person closed is only opened again on request."""
+    forge = case.seen.forge
+    if remote.state == "open":
+        return await forge.update(remote, new)
+    if remote.state == "merged" or not case.run.retry:
+        return remote
+    try:
+        await forge.reopen(remote)
+    except ForgeRefusedError:  # its branch was made anew since
+        return await forge.open(new)
+    await work.still_ours()
+    return await forge.update(replace(remote, state="open"), new)
+
+
+def _then_dress(work: Work, run: Run) -> tuple[NewJob, ...]:
+    """Return the job for what a proposal can do without: the row says open before that.
+
+    It names no run, for however it ends, the run has ended well.
+    """
+    if not forge_for(work.settings, run.project).capabilities.dresses:
+        return ()
+    return (NewJob(queue=Queue.PUBLISHER, name="dress", args={"proposal_id": run.proposal_id}),)
 
 
 def shares_log(project: ProjectSettings, forge: Forge) -> bool:
@@ -148,6 +209,21 @@ async def _described(work: Work, case: Case) -> NewProposal:
         labels=case.project.labels,
         reviewers=case.project.reviewers,
         assignees=case.project.assignees,
+    )
+
+
+def _dress_of(project: ProjectSettings, proposal: Proposal) -> NewProposal:
+    return NewProposal(
+        id=proposal.id,
+        branch=proposal.branch,
+        base="",
+        head=proposal.head_sha or "",
+        title=proposal.title,
+        body=proposal.body,
+        draft=proposal.draft,
+        labels=project.labels,
+        reviewers=project.reviewers,
+        assignees=project.assignees,
     )
 
 

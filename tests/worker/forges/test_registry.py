@@ -9,6 +9,7 @@ import pytest
 from app.core.errors import ConfigurationError, NotFoundError
 from app.core.settings import load
 from worker.forges.base import NewProposal
+from worker.forges.github.forge import GitHubForge
 from worker.forges.local import LocalForge
 from worker.forges.registry import forge_for
 
@@ -24,7 +25,8 @@ DRAFT = NewProposal(id=7, branch="b", base="main", head="0" * 40, title="t", bod
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "pimainteno.toml").write_text(
         f'state_dir = "{tmp_path}"\npublic_url = "https://pm.example"\n'
-        '[forges.here]\nkind = "local"\n[forges.hub]\nkind = "github"\n[forges.lab]\nkind = "gitlab"\n'
+        '[forges.here]\nkind = "local"\n[forges.hub]\nkind = "github"\ntoken = "ghp_1"\n'
+        '[forges.lab]\nkind = "gitlab"\n'
         '[projects.a]\nforge = "here"\nrepo = "/srv/a.git"\n'
         '[projects.b]\nforge = "hub"\nrepo = "me/b"\n[projects.c]\nforge = "lab"\nrepo = "me/c"\n'
     )
@@ -42,10 +44,16 @@ async def test_local(settings: Settings) -> None:
     assert await forge.update(opened, DRAFT) == opened
 
 
-@pytest.mark.parametrize(("project", "kind"), [("b", "github"), ("c", "gitlab")])
-def test_what_is_not_built_yet_says_so(settings: Settings, project: str, kind: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"'{kind}' is not built yet in this version"):
-        forge_for(settings, project)
+def test_github(settings: Settings) -> None:
+    forge = forge_for(settings, "b")
+    assert isinstance(forge, GitHubForge)
+    assert (forge.clone_url, forge.public, forge.login) == ("https://github.com/me/b.git", None, None)
+    assert not forge.capabilities.merges_here
+
+
+def test_what_is_not_built_yet_says_so(settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="'gitlab' is not built yet in this version"):
+        forge_for(settings, "c")
 
 
 def test_an_unknown_project(settings: Settings) -> None:

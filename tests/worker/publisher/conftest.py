@@ -50,14 +50,16 @@ class House:
     at: Path
     origin: Origin
     store: Store
+    forge: str = 'kind = "local"'
+    repo: str = ""
 
     def configure(self, *, project: str = 'checks = ["pytest -q"]', more: str = "") -> None:
         """Write the configuration anew."""
         file = self.at / "pimainteno.toml"
         file.write_text(
             f'state_dir = "{self.at}/state"\npublic_url = "https://pm.example"\n'
-            f'[codex]\napi_key = "{SECRET}"\n[forges.here]\nkind = "local"\n{more}\n'
-            f'[projects.greeter]\nforge = "here"\nrepo = "{self.origin.bare}"\n'
+            f'[codex]\napi_key = "{SECRET}"\n[forges.here]\n{self.forge}\n{more}\n'
+            f'[projects.greeter]\nforge = "here"\nrepo = "{self.repo or self.origin.bare}"\n'
             f'units = ["greeter.service", "greeter@*.service"]\n{project}\n'
         )
         self._settings = load(file, env={})
@@ -76,7 +78,7 @@ class House:
         """Report a failure; without fields always the same one, on one host."""
         report = {"project": "greeter", "unit": "greeter.service", "host": "pi", "log": "error: no three"}
         given = Failure.model_validate(report | fields)
-        return await intake.failure(self.settings, self.store, self.desk.redactor, given)
+        return await intake.failures(self.settings, self.store, self.desk.redactor, [given])
 
     async def tick(self, **fields: Any) -> list[Job]:
         """Report a tick."""

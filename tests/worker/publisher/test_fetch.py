@@ -77,8 +77,8 @@ def _no_default(house: House) -> None:
 
 
 def _other_forge(house: House) -> None:
-    house.configure(more='[forges.hub]\nkind = "github"')
-    text = (house.at / "pimainteno.toml").read_text().replace('forge = "here"', 'forge = "hub"')
+    house.configure(more='[forges.lab]\nkind = "gitlab"')
+    text = (house.at / "pimainteno.toml").read_text().replace('forge = "here"', 'forge = "lab"')
     text = text.replace(f'repo = "{house.origin.bare}"', 'repo = "me/greeter"')
     (house.at / "pimainteno.toml").write_text(text)
     from app.core.settings import load
@@ -93,7 +93,7 @@ def _other_forge(house: House) -> None:
         (_empty, ["greeter", "here", "empty", "push a first commit"]),
         (_no_branch, ["greeter", "here", "'release'", "main", "[projects.greeter] branch"]),
         (_no_default, ["greeter", "here", "default branch", "set [projects.greeter] branch"]),
-        (_other_forge, ["forges.hub", "github", "not built yet", "local"]),
+        (_other_forge, ["forges.lab", "gitlab", "not built yet", "local"]),
     ],
 )
 async def test_what_a_person_has_to_mend_fails_with_the_remedy(

@@ -76,3 +76,15 @@ async def test_the_owners_hook_sees_no_secret_of_ours(house: House) -> None:
     seen = (house.at / "seen").read_text()
     assert "hunter2" not in seen
     assert "TOKEN" not in seen
+
+
+async def test_a_rule_that_covers_our_branches_is_said_with_its_remedy(house: House) -> None:
+    words = "remote: error: GH013: Repository rule violations found for refs/heads/pimainteno"
+    house.hook("pre-receive", f"echo '{words}' >&2; exit 1")
+    await house.do(await house.ready())
+    proposal = await house.proposal()
+    assert proposal.state is ProposalState.REFUSED
+    reason = proposal.reason or ""
+    assert reason.startswith("project greeter on forge here: the push was refused: ")
+    assert "GH013: Repository rule violations" in reason
+    assert "leave `pimainteno/*` out of the branch protection or ruleset" in reason

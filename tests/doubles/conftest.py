@@ -1,0 +1,55 @@
+"""A GitHub double with one repository, whose branch `fix` is one commit ahead."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.doubles.github import TOKEN, GitHub
+from tests.doubles.origin import Origin, made
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME = "me/greeter"
+REPO = f"/repos/{NAME}"
+DRAFT = {"title": "Fix it", "body": "Why", "head": "fix", "base": "main", "draft": True}
+
+
+@pytest.fixture(scope="session")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder to copy: making it takes many processes."""
+    origin = made(tmp_path_factory.mktemp("pattern") / "owner")
+    origin.commit({"a.txt": "1\n"})
+    origin.commit({"a.txt": "2\n"}, to="fix")
+    return origin.bare.parent
+
+
+@pytest.fixture
+def origin(place: Path, pattern: Path) -> Origin:
+    there = shutil.copytree(pattern, place / "owner")
+    origin = Origin(there / "project.git", there / "work")
+    origin.git("remote", "set-url", "origin", str(origin.bare))
+    return origin
+
+
+@pytest.fixture
+def github(place: Path, origin: Origin) -> Iterator[GitHub]:
+    with GitHub(place / "hub", repos={NAME: origin.bare}) as github:
+        yield github
+
+
+@pytest.fixture
+def web(github: GitHub) -> Iterator[httpx.Client]:
+    with client(github) as web:
+        yield web
+
+
+def client(github: GitHub, token: str = TOKEN) -> httpx.Client:
+    """Return a client of the API, with a token or none."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=github.url, headers=headers, timeout=10, verify=False)

@@ -1,0 +1,183 @@
+"""What the operations on repositories, labels, comments, Apps do, and the way to all operations."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from tests.doubles.github import pulls, shapes, state
+from tests.doubles.github.access import RefusedError, check, invalid
+from tests.doubles.github.calls import HANDLERS, REPO, SIGNED_BY_APP, Answer, Call, answers, check_length
+from tests.doubles.github.state import Comment, Label
+
+if TYPE_CHECKING:
+    from tests.doubles.github.state import Repo
+
+__all__ = ["SIGNED_BY_APP", "Call", "perform", "pulls"]
+
+
+def perform(call: Call, method: str, template: str) -> Answer:
+    """Check the rights and do the work; raises RefusedError."""
+    if template.startswith(REPO) and template not in SIGNED_BY_APP:
+        check(call.repo, call.token, writes=method != "GET")
+        call.repo.refresh(call.login)
+    return HANDLERS[method, template](call)
+
+
+@answers("GET", REPO)
+def _repo(call: Call) -> Answer:
+    rights = call.token is not None and call.token.write and not call.token.of_app
+    return 200, shapes.repository(call.repo, push=rights)
+
+
+@answers("GET", f"{REPO}/labels")
+def _labels(call: Call) -> Answer:
+    return 200, [shapes.label(call.repo, each) for each in call.page(list(call.repo.labels.values()))]
+
+
+@answers("POST", f"{REPO}/labels")
+def _make_label(call: Call) -> Answer:
+    name = call.body["name"]
+    if call.repo.label(name):
+        raise invalid("Label", "name", "already_exists")
+    return 201, shapes.label(call.repo, _label(call.repo, name, call.body))
+
+
+@answers("GET", f"{REPO}/labels/{{name}}")
+def _one_label(call: Call) -> Answer:
+    if found := call.repo.label(call.names["name"]):
+        return 200, shapes.label(call.repo, found)
+    raise RefusedError(404, "Not Found")
+
+
+@answers("GET", f"{REPO}/issues/{{issue_number}}/labels")
+def _labels_of(call: Call) -> Answer:
+    return 200, call.page(shapes.pull_simple(call.repo, call.pull)["labels"])
+
+
+@answers("POST", f"{REPO}/issues/{{issue_number}}/labels")
+def _add_labels(call: Call) -> Answer:
+    repo, pull = call.repo, call.pull
+    for each in (call.body or {}).get("labels", []):
+        name = each if isinstance(each, str) else each["name"]
+        found = repo.label(name) or _label(repo, name, {})
+        if found.name not in pull.labels:
+            pull.labels.append(found.name)
+    return 200, shapes.pull_simple(repo, pull)["labels"]
+
+
+@answers("GET", f"{REPO}/issues/{{issue_number}}/comments")
+def _comments(call: Call) -> Answer:
+    number = call.pull.number
+    found = [said for said in call.repo.comments if said.number == number]
+    return 200, [shapes.comment(call.repo, said) for said in call.page(found)]
+
+
+@answers("POST", f"{REPO}/issues/{{issue_number}}/comments")
+def _comment(call: Call) -> Answer:
+    check_length(call.body)
+    said = Comment(call.pull.number, call.body["body"], call.login)
+    call.repo.comments.append(said)
+    return 201, shapes.comment(call.repo, said)
+
+
+@answers("GET", f"{REPO}/issues/comments/{{comment_id}}")
+def _one_comment(call: Call) -> Answer:
+    for said in call.repo.comments:
+        if str(said.id) == call.names["comment_id"]:
+            return 200, shapes.comment(call.repo, said)
+    raise RefusedError(404, "Not Found")
+
+
+@answers("PATCH", f"{REPO}/issues/comments/{{comment_id}}")
+def _change_comment(call: Call) -> Answer:
+    _one_comment(call)
+    check_length(call.body)
+    said = next(each for each in call.repo.comments if str(each.id) == call.names["comment_id"])
+    said.body, said.updated_at = call.body["body"], state.now()
+    return 200, shapes.comment(call.repo, said)
+
+
+@answers("GET", f"{REPO}/branches/{{branch}}")
+def _branch(call: Call) -> Answer:
+    name = call.names["branch"]
+    if sha := call.repo.bare.branches().get(name):
+        return 200, shapes.branch(call.repo, name, sha)
+    raise RefusedError(404, "Branch not found")
+
+
+@answers("GET", f"{REPO}/commits/{{ref}}/check-runs")
+def _checks(call: Call) -> Answer:
+    _sha(call)
+    return 200, {"total_count": 0, "check_runs": []}
+
+
+@answers("GET", f"{REPO}/commits/{{ref}}/status")
+def _status(call: Call) -> Answer:
+    api, sha = f"{call.url}/repos/{call.repo.name}/commits", _sha(call)
+    return 200, {
+        "state": "pending",
+        "statuses": [],
+        "sha": sha,
+        "total_count": 0,
+        "repository": shapes.repository(call.repo),
+        "commit_url": f"{api}/{sha}",
+        "url": f"{api}/{sha}/status",
+    }
+
+
+@answers("GET", f"{REPO}/installation")
+def _installation(call: Call) -> Answer:
+    if not call.repo.installed:
+        raise RefusedError(404, "Not Found")
+    return 200, shapes.installation(call.repo, int(call.access.app_id))
+
+
+@answers("POST", "/app/installations/{installation_id}/access_tokens")
+def _access_token(call: Call) -> Answer:
+    theirs = [each for each in call.repos.values() if str(each.id) == call.names["installation_id"]]
+    if not theirs or not theirs[0].installed:
+        raise RefusedError(404, "Not Found")
+    named = (call.body or {}).get("repositories")
+    reach = {
+        each.name.partition("/")[2]: each
+        for each in call.repos.values()
+        if each.owner == theirs[0].owner and each.installed
+    }
+    if named is not None and not reach.keys() >= set(named):
+        raise RefusedError(
+            422,
+            "There is at least one repository that does not exist or is not accessible to the parent "
+            "installation.",
+        )
+    names = frozenset(reach[name].id_name for name in (reach if named is None else named))
+    secret = f"ghs_{secrets.token_hex(18)}"
+    token = call.access.tokens[secret] = state.token_for_app(names, call.token_lasts)
+    assert token.until is not None
+    return 201, {
+        "token": secret,
+        "expires_at": shapes.time(token.until),
+        "permissions": {"contents": "write", "pull_requests": "write", "metadata": "read"},
+        "repository_selection": "selected" if named is not None else "all",
+    }
+
+
+@answers("GET", "/rate_limit")
+def _rate_limit(call: Call) -> Answer:
+    rate = {"limit": 5000, "used": 0, "remaining": 5000, "reset": int(time.time()) + 3600}
+    return 200, {"resources": {"core": rate, "search": rate}, "rate": rate}
+
+
+def _sha(call: Call) -> str:
+    if sha := call.repo.bare.sha(call.names["ref"]):
+        return sha
+    raise RefusedError(422, f"No commit found for SHA: {call.names['ref']}")
+
+
+def _label(repo: Repo, name: str, told: dict[str, str]) -> Label:
+    if len(name) > 50:
+        raise invalid("Label", "name", "invalid", "name is too long (maximum is 50 characters)")
+    made = Label(name, told.get("color", "ededed"), told.get("description") or "")
+    repo.labels[name.casefold()] = made
+    return made
