@@ -245,6 +245,12 @@ class Proposal(Model):
     snoozed_until: AwareDatetime | None = Field(default=None, exclude=True)
     pushed: tuple[str, ...] = Field(default=(), exclude=True)
     body: str = Field(default="", exclude=True)
+    failing: tuple[str, ...] = Field(default=(), exclude=True)
+    foreign_sha: str | None = Field(default=None, exclude=True)
+    merge_commit: str | None = Field(default=None, exclude=True)
+    follows: int | None = Field(default=None, exclude=True)
+    forge_changed: str = Field(default="", exclude=True)
+    last_comment: int = Field(default=0, exclude=True)
 
 
 RunState = Literal["queued", "working", "done", "skipped", "refused", "failed"]

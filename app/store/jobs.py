@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, insert, or_, select, update
 
 from app.core.errors import LeaseLostError, NotFoundError
 from app.core.models import Job, Lease, NewJob
+from app.core.queue import Queue
 from app.store.clock import db_now
 from app.store.tables import jobs
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _PENDING = ("queued", "running")
+RECONCILE = "reconcile"
 
 
 class Due(NamedTuple):
@@ -57,6 +59,17 @@ async def pending(tx: AsyncConnection, name: str, proposal_id: int) -> Job | Non
     ours = (jobs.c.proposal_id == proposal_id) & (jobs.c.name == name) & jobs.c.state.in_(_PENDING)
     row = (await tx.execute(select(jobs).where(ours).order_by(jobs.c.id).limit(1))).mappings().one_or_none()
     return _job(row) if row else None
+
+
+async def reconcile(tx: AsyncConnection, proposal_id: int) -> Job | None:
+    """Have a proposal read from its forge; None where a job that has not begun yet will do so anyway.
+
+    One that has begun may have read already, so it is not enough.
+    """
+    waits = (jobs.c.proposal_id == proposal_id) & (jobs.c.name == RECONCILE) & (jobs.c.state == "queued")
+    if await tx.scalar(select(jobs.c.id).where(waits, jobs.c.not_before <= db_now()).limit(1)) is not None:
+        return None
+    return await add(tx, NewJob(queue=Queue.PUBLISHER, name=RECONCILE, args={"proposal_id": proposal_id}))
 
 
 async def at_work(tx: AsyncConnection, args: dict[str, Any]) -> bool:

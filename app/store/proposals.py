@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, or_, select
 from sqlalchemy import update as sql_update
 
 from app.core.errors import NotFoundError
@@ -73,6 +73,30 @@ async def active_of_kind(tx: AsyncConnection, project: str, kind: Kind) -> Propo
     """Return a project's newest proposal of a kind that is working, waiting or open."""
     ours = (proposals.c.project == project) & (proposals.c.kind == kind) & proposals.c.state.in_(ACTIVE)
     return await _one(tx, _WITH_INCIDENT.where(ours).order_by(proposals.c.id.desc()).limit(1))
+
+
+async def of_request(
+    tx: AsyncConnection,
+    project: str,
+    *,
+    number: int | None = None,
+    branch: str | None = None,
+    head: str | None = None,
+) -> list[int]:
+    """Return the ids of a project's proposals that a request's number, branch or last commit leads to."""
+    leads = [
+        column == value
+        for column, value in (
+            (proposals.c.number, number),
+            (proposals.c.branch, branch),
+            (proposals.c.head_sha, head),
+        )
+        if value
+    ]
+    if not leads:
+        return []
+    query = select(proposals.c.id).where(proposals.c.project == project, or_(*leads))
+    return list(await tx.scalars(query.order_by(proposals.c.id)))
 
 
 async def free_branch(tx: AsyncConnection, project: str, stem: str) -> str:

@@ -88,9 +88,17 @@ proposals = Table(
     Column("opened_at", Time),
     Column("created_at", Time, nullable=False),
     Column("updated_at", Time, nullable=False),
+    Column("failing", Json, nullable=False, server_default="[]"),  # names of what fails in CI
+    Column("foreign_sha", Text),  # a commit on its branch that we did not push: we leave it alone
+    Column("merge_commit", Text),
+    Column("follows", ID),  # the merged proposal whose failure came back
+    Column("forge_changed", Text, nullable=False, server_default=""),  # the forge's time of what we know
+    Column("last_comment", ID, nullable=False, server_default="0"),  # the newest one that we have read
     UniqueConstraint("project", "branch"),
     Index(None, "state"),
     Index(None, "incident_id"),
+    Index(None, "project", "number"),
+    Index(None, "head_sha"),
 )
 
 runs = Table(

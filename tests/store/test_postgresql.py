@@ -20,6 +20,7 @@ from app.store import events, jobs, pauses
 from app.store.database import Store
 from app.store.migrate import ADVISORY_LOCK, upgrade
 from app.store.tables import metadata
+from app.store.version import HEAD
 from tests.doubles.postgres import GUARDED, running
 from tests.store.kinds import postgresql_only
 from tests.store.test_database import OPEN
@@ -54,7 +55,7 @@ async def test_two_processes_migrate_an_empty_database_at_once(postgres: Postgre
     both = await asyncio.gather(process.run(argv), process.run(argv))
 
     assert [(ended.returncode, ended.stdout, ended.stderr) for ended in both] == [(0, b"False\n", b"")] * 2
-    assert postgres.sql("SELECT version_num FROM alembic_version", database=empty) == [("0001",)]
+    assert postgres.sql("SELECT version_num FROM alembic_version", database=empty) == [(HEAD,)]
 
 
 async def test_a_migration_waits_for_the_one_before(postgres: Postgres, empty: str) -> None:
