@@ -1,23 +1,17 @@
 """`merge`, `close`, `retry`, `snooze`, `pause` and `resume`: what people decide."""
 
-import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.commands.base import DONE, NOTHING, Config, actor, load, perform
-from app.core.errors import BadRequestError
+from app.core import durations
 
 if TYPE_CHECKING:
     from app.core.settings import Settings
     from app.store.actions import Action
 
 Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="The number of a proposal.")]
-
-DURATION = re.compile(r"([1-9]\d{0,4})([mhdw])")
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-LONGEST = timedelta(days=366)
 
 
 def merge(id_: Id, config: Config = None) -> None:
@@ -47,7 +41,7 @@ def snooze(
     config: Config = None,
 ) -> None:
     """Leave a proposal's failure alone for a while."""
-    length = parse_duration(duration)
+    length = durations.parse(duration)
     _ask(load(config), "snooze", id_, length=length)
 
 
@@ -59,15 +53,6 @@ def pause(config: Config = None) -> None:
 def resume(config: Config = None) -> None:
     """Let runs start again."""
     perform(_resume(load(config)))
-
-
-def parse_duration(text: str) -> timedelta:
-    """Return the length of "30m", "12h", "7d" or "2w", a year at most; raises BadRequestError."""
-    match = DURATION.fullmatch(text.strip())
-    length = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
-    if length is None or length > LONGEST:
-        raise BadRequestError(f"{text!r} is no duration: 30m, 12h, 7d or 2w is expected, a year at most")
-    return length
 
 
 def _ask(settings: "Settings", action: "Action", proposal_id: int, **more: Any) -> None:  # noqa: ANN401

@@ -246,6 +246,7 @@ class Proposal(Model):
     pushed: tuple[str, ...] = Field(default=(), exclude=True)
     body: str = Field(default="", exclude=True)
     failing: tuple[str, ...] = Field(default=(), exclude=True)
+    own_title: str = Field(default="", exclude=True)
     foreign_sha: str | None = Field(default=None, exclude=True)
     merge_commit: str | None = Field(default=None, exclude=True)
     follows: int | None = Field(default=None, exclude=True)

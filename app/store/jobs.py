@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _PENDING = ("queued", "running")
-RECONCILE = "reconcile"
+RECONCILE, POLL = "reconcile", "poll"
 
 
 class Due(NamedTuple):
@@ -70,6 +70,14 @@ async def reconcile(tx: AsyncConnection, proposal_id: int) -> Job | None:
     if await tx.scalar(select(jobs.c.id).where(waits, jobs.c.not_before <= db_now()).limit(1)) is not None:
         return None
     return await add(tx, NewJob(queue=Queue.PUBLISHER, name=RECONCILE, args={"proposal_id": proposal_id}))
+
+
+async def poll(tx: AsyncConnection, project: str) -> Job | None:
+    """Have a whole project read from its forge; None where such a job waits already."""
+    waits = (jobs.c.name == POLL) & (jobs.c.state == "queued") & (jobs.c.args == {"project": project})
+    if await tx.scalar(select(jobs.c.id).where(waits).limit(1)) is not None:
+        return None
+    return await add(tx, NewJob(queue=Queue.PUBLISHER, name=POLL, args={"project": project}))
 
 
 async def at_work(tx: AsyncConnection, args: dict[str, Any]) -> bool:

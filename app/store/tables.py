@@ -89,6 +89,7 @@ proposals = Table(
     Column("created_at", Time, nullable=False),
     Column("updated_at", Time, nullable=False),
     Column("failing", Json, nullable=False, server_default="[]"),  # names of what fails in CI
+    Column("own_title", Text, nullable=False, server_default=""),  # the one that we gave last
     Column("foreign_sha", Text),  # a commit on its branch that we did not push: we leave it alone
     Column("merge_commit", Text),
     Column("follows", ID),  # the merged proposal whose failure came back

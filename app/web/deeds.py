@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from app.core import logs
-from app.core.errors import BadRequestError, QueueError
+from app.core import durations, logs
+from app.core.errors import QueueError
 from app.core.models import now
 
 if TYPE_CHECKING:
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
 
 Action = Literal["merge", "close", "retry", "snooze"]
 RING_PATIENCE_S = 5.0
-_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-LONGEST = timedelta(days=366)
 
 
 async def ask(
@@ -62,13 +57,7 @@ async def ring(web: Web, job: Job) -> None:
 
 def until(duration: str) -> datetime:
     """Return the moment after a duration such as 12h, 7d or 2w from now."""
-    match = _DURATION.fullmatch(duration.strip())
-    if match is None:
-        raise BadRequestError("duration: a number and m, h, d or w is expected, for instance 7d")
-    length = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    if length > LONGEST:
-        raise BadRequestError("duration: at most a year is possible")
-    return now() + length
+    return now() + durations.parse(duration)
 
 
 def is_local_forge(web: Web, project: str) -> bool:

@@ -66,7 +66,7 @@ def main() -> None:
             argv = [str(server_binary()), "--port", "0", "--unixsocket", f"{place}/redis.sock", "--save", ""]
             started.append(_start(place, *argv))
             (place / "pimainteno.toml").write_text(
-                f'state_dir = "{place}/state"\nredis_url = "{url}"\n[watch]\nsettle_s = 0\n'
+                f'state_dir = "{place}/state"\nredis_url = "{url}"\n[watch]\nsettle_s = 0\nticks = false\n'
                 f'bus = "{machine.bus}"\njournal = "{machine.journal}"\n[forges.here]\nkind = "local"\n'
                 f'[projects.bench]\nforge = "here"\nrepo = "{place}/none.git"\nunits = ["bench-*"]\n'
             )

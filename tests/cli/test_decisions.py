@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.commands.decisions import parse_duration
 from app.commands.following import until
-from app.core.errors import BadRequestError
 from app.core.models import Failure, now
 from app.store import events, jobs
 
@@ -113,22 +111,3 @@ async def test_pause_and_resume(command: Command, worker: Worker) -> None:
         happened, _ = await events.page(tx, newest_first=False)
     assert [event.kind for event in happened] == ["operator.pause", "operator.resume"]
     assert all(event.actor.startswith("cli:") for event in happened)
-
-
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [
-        ("30m", timedelta(minutes=30)),
-        ("12h", timedelta(hours=12)),
-        ("7d", timedelta(days=7)),
-        ("2w", timedelta(weeks=2)),
-    ],
-)
-def test_durations(text: str, length: timedelta) -> None:
-    assert parse_duration(text) == length
-
-
-@pytest.mark.parametrize("text", ["", "7", "d", "0d", "-1d", "1.5h", "3y", "99999w", "7 d", "٣d"])
-def test_no_durations(text: str) -> None:
-    with pytest.raises(BadRequestError, match="30m, 12h, 7d or 2w"):
-        parse_duration(text)

@@ -41,7 +41,7 @@ async def test_a_failing_unit_becomes_an_open_proposal(house: House, machine: Ma
     """Nothing is done by hand; and the secret in its log is nowhere."""
     house.configure(
         more=f'[web]\nport = {house.free_port()}\n[watch]\nbus = "{machine.bus}"\n'
-        f'journal = "{machine.journal}"\nsettle_s = 0.2\n'
+        f'journal = "{machine.journal}"\nsettle_s = 0.2\nticks = false\n'
     )
     machine.run("mkdir", "-p", "/run/greeter")
     for name in ("greeter.py", "names.txt"):

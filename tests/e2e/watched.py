@@ -32,7 +32,7 @@ def watch(
     """Have the house watch that systemd: the greeter, and units of a second project."""
     patterns = ", ".join(f"'{unit}'" for unit in units)
     others = f'[projects.others]\nforge = "here"\nrepo = "{house.bare}"\nunits = [{patterns}]\n'
-    section = f'[watch]\nbus = "{bus}"\njournal = "{journal}"\nsettle_s = {settle_s}\n'
+    section = f'[watch]\nbus = "{bus}"\njournal = "{journal}"\nsettle_s = {settle_s}\nticks = false\n'
     house.configure(project=others if units else "", more=f"{more}\n{section}")
 
 

@@ -12,6 +12,7 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     for column in (
         sa.Column("failing", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("own_title", sa.Text(), server_default="", nullable=False),
         sa.Column("foreign_sha", sa.Text(), nullable=True),
         sa.Column("merge_commit", sa.Text(), nullable=True),
         sa.Column("follows", ID, nullable=True),
