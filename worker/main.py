@@ -33,7 +33,7 @@ from app.core.queue import (
     serialize,
 )
 from app.core.redact import Redactor
-from app.store import events
+from app.store import events, jobs
 from app.store.database import Store
 from worker.jobs import Desk
 from worker.together import Together
@@ -54,6 +54,8 @@ INTAKE_TIMEOUT_S = 15
 INTAKE_RETRY_S = 5
 INTAKE_RETRY_AT_MOST_S = 600
 TIDY_EVERY_S = 24 * 3600
+POLL_APART_S = 0.1
+"""Between two projects, so that a hundred of them do not start as many gits at once."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -75,6 +77,7 @@ async def serve(settings: Settings, roles: Sequence[str] = (AGENT, PUBLISHER)) -
         tasks = [asyncio.create_task(listen(desk, url, queue)) for queue in queues]
         if PUBLISHER in roles:
             tasks.append(asyncio.create_task(_sweep_for_ever(desk)))
+            tasks.append(asyncio.create_task(_poll_for_ever(desk)))
         tasks.append(asyncio.create_task(_tidy_for_ever(desk, roles)))
         logs.get().info("worker ready", roles=list(roles))
         await _until_stopped(tasks)
@@ -238,6 +241,22 @@ async def _sweep_for_ever(desk: Desk) -> None:
         except PimaintenoError as error:
             logs.get().warning("the outbox could not be swept", error=str(error))
         await asyncio.sleep(every)
+
+
+async def _poll_for_ever(desk: Desk) -> None:
+    """Have each project read from its forge, at start and every few minutes; webhooks only save the wait."""
+    while True:
+        for project in desk.settings.projects:
+            try:
+                async with desk.store.write() as tx:
+                    job = await jobs.poll(tx, project)
+            except PimaintenoError as error:
+                logs.get().warning("a project could not be polled", project=project, error=str(error))
+                continue
+            if job is not None:
+                await desk.hand_on(job)
+            await asyncio.sleep(POLL_APART_S)
+        await asyncio.sleep(desk.settings.worker.poll_s)
 
 
 async def _tidy_for_ever(desk: Desk, roles: Sequence[str]) -> None:

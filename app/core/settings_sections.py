@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
 from pathlib import Path
@@ -106,6 +108,24 @@ def _clone_url(value: str) -> str:
     return _safe_url(value, frozenset({"https", "ssh", "file"})) if value else value
 
 
+def signing_key(token: str) -> bytes:
+    """Return the key in a signing token: the base64 behind `whsec_`; ValueError where it is none."""
+    coded = token.removeprefix("whsec_")
+    try:
+        key = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not key:
+        raise ValueError("whsec_ and base64 is expected, as GitLab has shown it")
+    return key
+
+
+def _signing_token(value: SecretStr) -> SecretStr:
+    if value.get_secret_value():
+        signing_key(value.get_secret_value())
+    return value
+
+
 def _page_url(value: str) -> str:
     if not re.match(r"https?://[^\s/?#]+", value):
         raise ValueError("a URL with https:// or http:// is expected")
@@ -203,6 +223,7 @@ class WorkerSettings(Section):
 
     lease_s: Seconds = 30.0
     sweep_s: Seconds = 10.0
+    poll_s: Seconds = 300.0
     agents: Count = 1
     max_attempts: Count = 5
 
@@ -236,7 +257,7 @@ class GitLabForge(Section):
     url: ApiUrl = "https://gitlab.com"
     token: Secret = NONE
     webhook_secret: Secret = NONE
-    signing_token: Secret = NONE
+    signing_token: Annotated[SecretStr, FileToo(), AfterValidator(_signing_token)] = NONE
     ca_file: OptionalPath = None
 
 

@@ -25,7 +25,7 @@ _S = ProposalState
 ALLOWED: dict[Action, frozenset[ProposalState]] = {
     "merge": frozenset({_S.OPEN}),
     "close": frozenset({_S.WORKING, _S.WAITING, _S.OPEN}),
-    "retry": frozenset({_S.REFUSED, _S.SKIPPED, _S.FAILED, _S.CLOSED, _S.WAITING}),
+    "retry": frozenset({_S.REFUSED, _S.SKIPPED, _S.FAILED, _S.CLOSED, _S.WAITING, _S.OPEN}),
     "snooze": frozenset(_S) - {_S.MERGED},
 }
 """In which states a proposal takes which action; retry opens a closed one again."""

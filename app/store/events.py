@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from app.core.models import Event
 from app.core.models import now as present
@@ -43,6 +43,15 @@ async def append(
     }
     row = (await tx.execute(insert(events).values(**columns).returning(events))).mappings().one()
     return Event.model_validate(dict(row))
+
+
+async def is_newer(tx: AsyncConnection, proposal: int, kind: str, *, than: str) -> bool:
+    """Tell whether a proposal's last line of one kind came after its last of another kind."""
+    ids = []
+    for each in (kind, than):
+        newest = select(func.max(events.c.id)).where(events.c.proposal == proposal, events.c.kind == each)
+        ids.append(await tx.scalar(newest) or 0)
+    return ids[0] > ids[1]
 
 
 async def page(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 
 from app.core.errors import LeaseLostError, NotFoundError
 from app.core.models import Job, Lease, NewJob
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PENDING = ("queued", "running")
 RECONCILE, POLL = "reconcile", "poll"
+LOOKS = (RECONCILE, POLL)
 
 
 class Due(NamedTuple):
@@ -147,6 +148,12 @@ async def later(tx: AsyncConnection, lease: Lease, *, after_s: float, reason: st
 async def release(tx: AsyncConnection, lease: Lease) -> None:
     """Put a job back as if it had not been taken: this process is about to end."""
     await _back(tx, lease, after_s=0, reason=None, counts=False)
+
+
+async def forget(tx: AsyncConnection, *, older_s: float) -> int:
+    """Delete the jobs that only looked at a forge and ended well so long ago; return how many."""
+    over = (jobs.c.state == "done") & jobs.c.name.in_(LOOKS) & (jobs.c.updated_at < db_now() - older_s)
+    return (await tx.execute(delete(jobs).where(over))).rowcount
 
 
 async def due(tx: AsyncConnection, *, ring_again_s: float, limit: int = 100) -> list[Due]:

@@ -35,6 +35,12 @@ async def scanned(tx: AsyncConnection, name: str, *, summary: str) -> None:
     await _keep(tx, name, {"last_scan": now(), "summary": summary})
 
 
+async def default_branch(tx: AsyncConnection, name: str) -> str | None:
+    """Return the default branch that a project's repository had when it was seen last."""
+    found: str | None = await tx.scalar(select(projects.c.default_branch).where(projects.c.name == name))
+    return found
+
+
 async def views(tx: AsyncConnection, settings: Settings) -> list[ProjectView]:
     """Return every configured project by name; `open` counts what a list of open proposals shows."""
     counts = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import func, insert, or_, select
@@ -13,11 +14,13 @@ from app.store import cursors
 from app.store.tables import incidents, proposals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, RowMapping, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+SECOND_THOUGHTS = timedelta(days=14)
 _WITH_INCIDENT: Select[Any] = select(
     proposals, func.coalesce(incidents.c.count, 0).label("count"), incidents.c.hosts
 ).select_from(proposals.outerjoin(incidents, proposals.c.incident_id == incidents.c.id))
@@ -97,6 +100,33 @@ async def of_request(
         return []
     query = select(proposals.c.id).where(proposals.c.project == project, or_(*leads))
     return list(await tx.scalars(query.order_by(proposals.c.id)))
+
+
+async def on_forge(tx: AsyncConnection, project: str, *, also: Iterable[int] = ()) -> list[Proposal]:
+    """Return a project's proposals that have a request and are active, or whose number is in `also`.
+
+    With them come those that were closed a short while ago, for people may have second thoughts.
+    """
+    lately = (proposals.c.state == ProposalState.CLOSED) & (proposals.c.updated_at >= now() - SECOND_THOUGHTS)
+    listed = or_(proposals.c.state.in_(ACTIVE), proposals.c.number.in_(list(also)), lately)
+    ours = (proposals.c.project == project) & proposals.c.number.is_not(None) & listed
+    found = await tx.execute(_WITH_INCIDENT.where(ours).order_by(proposals.c.id))
+    return [_proposal(row) for row in found.mappings()]
+
+
+async def closed_by_people(tx: AsyncConnection, project: str) -> list[Proposal]:
+    """Return a project's repairs that were closed for good, and whose failure may still come."""
+    ours = (proposals.c.project == project) & (proposals.c.state == ProposalState.CLOSED)
+    ours &= (proposals.c.kind == Kind.FIX) & proposals.c.snoozed_until.is_(None)
+    found = await tx.execute(_WITH_INCIDENT.where(ours, incidents.c.state == "open").order_by(proposals.c.id))
+    return [_proposal(row) for row in found.mappings()]
+
+
+async def merged_before(tx: AsyncConnection, incident_id: int, before: int) -> Proposal | None:
+    """Return the newest merged proposal of an incident that is older than that one."""
+    ours = (proposals.c.incident_id == incident_id) & (proposals.c.state == ProposalState.MERGED)
+    query = _WITH_INCIDENT.where(ours, proposals.c.id < before).order_by(proposals.c.id.desc()).limit(1)
+    return await _one(tx, query)
 
 
 async def free_branch(tx: AsyncConnection, project: str, stem: str) -> str:

@@ -45,6 +45,14 @@ async def latest(tx: AsyncConnection, proposal_id: int) -> Run | None:
     return _run(row) if row else None
 
 
+async def latest_with_changes(tx: AsyncConnection, proposal_id: int) -> Run | None:
+    """Return the newest run of a proposal that made something."""
+    made = (runs.c.proposal_id == proposal_id) & runs.c.changeset.is_not(None)
+    row = (await tx.execute(select(runs).where(made).order_by(runs.c.id.desc()).limit(1))).mappings()
+    found = row.one_or_none()
+    return _run(found) if found else None
+
+
 async def update(tx: AsyncConnection, run_id: int, **columns: Any) -> Run:  # noqa: ANN401
     """Set columns, models included; `usage` also sets the tokens that count for the daily limit."""
     usage = columns.get("usage")

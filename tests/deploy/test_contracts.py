@@ -42,6 +42,7 @@ WRONG = [
     ("Subprocesses start in app.core.process", "worker.git", "subprocess"),
     ("dbus-next lives in watchers.systemd", "watchers", "dbus_next"),
     ("cronsim lives in watchers.ticks", "app.core", "cronsim"),
+    ("codeowners lives in worker.publisher.dressing", "worker.forges", "codeowners"),
     ("pygit2 lives in worker.git", "worker.publisher", "pygit2"),
     ("The Codex CLI's package lives in worker.agent", "app.demo", "codex_cli_bin"),
     ("githubkit and hishel live in worker.forges.github", "worker.forges", "githubkit"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import httpx
@@ -53,3 +56,27 @@ def client(github: GitHub, token: str = TOKEN) -> httpx.Client:
     """Return a client of the API, with a token or none."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(base_url=github.url, headers=headers, timeout=10, verify=False)
+
+
+@contextmanager
+def listener() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """Take deliveries on loopback; give the address, and what came."""
+    taken: list[tuple[dict[str, str], bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            taken.append((dict(self.headers.items()), body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Stay quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/hook", taken
+    server.shutdown()
+    thread.join()
+    server.server_close()

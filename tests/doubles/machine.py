@@ -78,6 +78,7 @@ class Machine:
         *argv: str,
         input: str | None = None,  # noqa: A002 - its name in subprocess.run
         check: bool = True,
+        timeout_s: float = DEADLINE_S,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside to its end; with `check`, a failing one raises with what it said."""
         done = subprocess.run(
@@ -86,7 +87,7 @@ class Machine:
             input=input or "",
             text=True,
             capture_output=True,
-            timeout=DEADLINE_S,
+            timeout=timeout_s,
             check=False,
         )
         if check and done.returncode:

@@ -34,6 +34,7 @@ boot() {
   mount -o remount,bind,ro "$root$checkout"
   mount -t proc proc "$root/proc"
   mount --bind "$root/proc/sys" "$root/proc/sys"
+  mount --bind "$root/proc/sys/user" "$root/proc/sys/user"
   mount -o remount,bind,ro "$root/proc/sys"
   mount -t sysfs -o ro sysfs "$root/sys"
   mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
@@ -58,8 +59,15 @@ boot() {
   rm -f "$root/etc/machine-id" "$root/etc/hostname"
   tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
   echo machine >"$root/etc/hostname"
+  # For sandboxes inside. They need a root that is no chroot, in which the kernel permits no user namespaces, and,
+  # to mount a /proc of their own, one without covers in view. In /proc/sys/user they forbid more namespaces.
+  mkdir "$root/run/proc" "$root/run/host"
+  mount -t proc proc "$root/run/proc"
+  cd "$root"
+  pivot_root . run/host
+  umount --lazy /run/host
   exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-    chroot "$root" /lib/systemd/systemd --system --unit=basic.target --log-target=journal --show-status=no
+    /lib/systemd/systemd --system --unit=basic.target --log-target=journal --show-status=no
 }
 
 "$@"

@@ -6,11 +6,8 @@ import hashlib
 import hmac
 import json
 import subprocess
-import threading
 import time
-from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -19,11 +16,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.doubles.conftest import DRAFT, NAME, REPO, client
+from tests.doubles.conftest import DRAFT, NAME, REPO, client, listener
 from tests.doubles.github import TOKEN, Fault, GitHub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import httpx
@@ -143,33 +139,10 @@ def test_the_way_to_an_apps_token(place: Path, origin: Origin) -> None:
             assert not _pushed(github, origin, "late", told["token"])[0]
 
 
-@contextmanager
-def _listener() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
-    taken: list[tuple[dict[str, str], bytes]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            taken.append((dict(self.headers.items()), body))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Stay quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/hook", taken
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.mark.parametrize("content_type", ["json", "form"])
 def test_webhooks_are_signed(github: GitHub, web: httpx.Client, origin: Origin, content_type: str) -> None:
-    with _listener() as (url, taken):
-        github.webhook(url, "secret", content_type)
+    with listener() as (url, taken):
+        github.webhook(url, "secret", content_type, events=["pull_request"])
         web.post(f"{REPO}/pulls", json=DRAFT).raise_for_status()
         web.patch(f"{REPO}/pulls/1", json={"title": "Better"}).raise_for_status()
         origin.commit({"c.txt": "more"}, to="fix")

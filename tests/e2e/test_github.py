@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import House
 
 REPO = "me/greeter"
+LABELS = ["bug", "pimainteno", "pimainteno: fix", "risk: low"]
 TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 PULLS = r"/repos/me/greeter/pulls$"
 
@@ -139,7 +140,7 @@ STEPS = [
     "worker.forges.github.forge:GitHubForge.find",
     "worker.forges.github.forge:GitHubForge.open",
     "worker.publisher.publish:show",
-    "worker.publisher.publish:dress",
+    "worker.publisher.dressing:dress",
     "worker.forges.github.forge:GitHubForge.dress",
 ]
 
@@ -169,7 +170,7 @@ async def _dressed(github: GitHub, house: House) -> None:
 
     def done() -> bool:
         (pull,) = github.pulls(REPO)
-        return sorted(pull.labels) == ["bug", "pimainteno"] and pull.reviewers == ["octocat"]
+        return sorted(pull.labels) == LABELS and pull.reviewers == ["octocat"]
 
     await until(done, house)
 

@@ -18,7 +18,7 @@ STATES = ("working", "waiting", "open", "merged", "closed", "refused", "skipped"
 TABLE: dict[Action, str] = {  # one column for each of STATES
     "merge": "..x.....",
     "close": "xxx.....",
-    "retry": ".x..xxxx",
+    "retry": ".xx.xxxx",
     "snooze": "xxx.xxxx",
 }
 CASES = [

@@ -127,7 +127,7 @@ class Forge(Protocol):
         """Open a request, without draft state where there is none; call it only after `find`."""
 
     async def update(self, remote: Remote, draft: NewProposal) -> Remote:
-        """Bring title and description up to date."""
+        """Bring title, description and the branch that it goes into up to date."""
 
     async def close(self, remote: Remote) -> None:
         """Close a request without merging."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.core.errors import ConfigurationError
 from app.core.settings import GitHubForge as GitHubSettings
 from app.core.settings import LocalForge as LocalSettings
 from worker.forges.local import LocalForge
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def forge_for(settings: Settings, project: str) -> Forge:
     """Return a project's forge; raises NotFoundError for an unknown project or forge.
 
-    Raises ConfigurationError for a forge without a token, or of a kind that this version does not have yet.
+    Raises ConfigurationError for a forge without a token.
     """
     ours = settings.project(project)
     forge = settings.forge_of(project)
@@ -27,7 +26,6 @@ def forge_for(settings: Settings, project: str) -> Forge:
         from worker.forges.github.forge import on_github  # heavy: only where it is configured
 
         return on_github(project, ours, forge)
-    raise ConfigurationError(
-        f"forges.{ours.forge}: kind {forge.kind!r} is not built yet in this version, so project {project!r} "
-        "cannot be published; kinds 'github' and 'local' (a bare repository on this machine) are"
-    )
+    from worker.forges.gitlab.forge import on_gitlab
+
+    return on_gitlab(project, ours, forge)

@@ -16,6 +16,7 @@ from app.core.models import Changeset
 from worker.git import trees
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
@@ -165,6 +166,20 @@ def is_ancestor(repo: Path, ancestor: str, commit: str) -> bool:
     store = _open(repo)
     first, second = _commit(store, ancestor).id, _commit(store, commit).id
     return first == second or store.descendant_of(second, first)
+
+
+def changed_between(repo: Path, one: str, other: str, paths: Iterable[str]) -> list[str]:
+    """Return those of the paths that are not the same at two commits."""
+    store = _open(repo)
+    first, second = _commit(store, one).tree, _commit(store, other).tree
+    return [path for path in paths if _id(first, path) != _id(second, path)]
+
+
+def _id(tree: pygit2.Tree, path: str) -> pygit2.Oid | None:
+    try:
+        return tree[path].id
+    except KeyError:
+        return None
 
 
 def _open(repo: Path) -> pygit2.Repository:

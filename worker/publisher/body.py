@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LIMIT = 65_536
 """Characters: GitHub answers 422 "body is too long" beyond."""
+LONG = 4
+"""A forge that takes more is given so many times more at most: people read it."""
 TITLE_LIMIT = 100
 _HOSTS = 10
 _ROOM = {"log": 12_000, "words": 4_000, "files": 8_000, "checks": 8_000, "diff": 24_000, "notes": 2_000}
@@ -38,7 +40,8 @@ class Facts:
     """What a description is made of.
 
     `stat` is (path, lines added, lines removed, binary) per file; `share_log` lets log and hosts out of
-    our page; `link` is the proposal on our page; `redact` takes secrets out of a text.
+    our page; `link` is the proposal on our page; `redact` takes secrets out of a text; `follows` is the
+    merged proposal whose failure came back; `limit` is how many characters the forge takes.
     """
 
     proposal: Proposal
@@ -49,6 +52,8 @@ class Facts:
     share_log: bool
     link: str
     redact: Callable[[str], str]
+    follows: Proposal | None = None
+    limit: int = LIMIT
 
     def clean(self, text: str) -> str:
         """Return a text of others, printable and without secrets."""
@@ -57,10 +62,11 @@ class Facts:
 
 def describe(facts: Facts) -> str:
     """Return the description, with the headings that people's scripts rest on."""
-    for share in (1.0, 0.5, 0.2, 0.05):  # signs that need escaping may make the text several times longer
+    most = min(facts.limit / LIMIT, LONG)
+    for share in (most, 1.0, 0.5, 0.2, 0.05):  # signs that need escaping may make it several times longer
         room = {part: int(size * share) for part, size in _ROOM.items()}
         text = "\n\n".join(_parts(facts, room)) + "\n"
-        if len(text) <= LIMIT:
+        if len(text) <= facts.limit:
             break
     return text
 
@@ -104,6 +110,7 @@ def _what_failed(facts: Facts, room: int) -> list[str]:
         f"- Result: {markup.code(facts.clean(incident.result))}{status}",
         f"- Seen: {seen}",
         f"- First: {_time(incident.first_at)}, last: {_time(incident.last_at)}",
+        *_regression(facts.follows),
     ]
     log = facts.clean(incident.log).strip()
     if not facts.share_log:
@@ -111,6 +118,14 @@ def _what_failed(facts: Facts, room: int) -> list[str]:
     if not log:
         return ["\n".join(lines), "It left no log."]
     return ["\n".join(lines), "The end of its log, without secrets:", markup.fence(markup.tail(log, room))]
+
+
+def _regression(follows: Proposal | None) -> list[str]:
+    """Say that a merged proposal for the same failure is in the base already."""
+    if follows is None:
+        return []
+    there = f"[proposal {follows.id}]({follows.url})" if follows.url else f"proposal {follows.id}"
+    return [f"- It came back after {there} was merged (or this host has not got that yet)"]
 
 
 def _what(facts: Facts) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.core.models import ProposalState
-from app.store import events, incidents, proposals
+from app.store import proposals
+from worker.publisher.differences import Seen
+from worker.publisher.writing import reconciled
 
 if TYPE_CHECKING:
     from app.core.models import Proposal
@@ -23,24 +25,12 @@ def is_of(proposal: Proposal, remote: Remote) -> bool:
 
 async def write(work: Work, proposal: Proposal, remote: Remote) -> str:
     """Write down that the request was merged or closed on the forge, once; return that as a sentence."""
-    merged = remote.state == "merged"
-    state = ProposalState.MERGED if merged else ProposalState.CLOSED
-    reason = f"{state} on the forge"
+    name = work.settings.project(proposal.project).forge
     async with work.store.write() as tx:
         await work.hold(tx)
         before = await proposals.get(tx, proposal.id, lock=True)
-        if before.state is not state:
-            await proposals.update(
-                tx, before.id, state=state, reason=reason, url=remote.url, number=remote.number
-            )
-            if merged and before.incident_id is not None:
-                await incidents.resolve(tx, before.incident_id)
-            await events.append(
-                tx,
-                f"proposal.{state}",
-                reason.capitalize(),
-                project=before.project,
-                proposal=before.id,
-                data={"url": remote.url},
-            )
-    return f"the proposal was {reason}"
+        if before.state is not ProposalState(remote.state):
+            # it ends here, whatever a run makes of it
+            as_open = before.model_copy(update={"state": ProposalState.OPEN})
+            await reconciled(tx, as_open, Seen(remote, None, name, busy=False, redact=work.redactor.text))
+    return f"the proposal was {remote.state} on the forge"

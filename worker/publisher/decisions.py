@@ -13,8 +13,10 @@ from app.core.models import ACTIVE, NewJob, ProposalState, now
 from app.core.queue import Queue
 from app.store import events, jobs, proposals, runs
 from worker.forges.registry import forge_for
-from worker.publisher import decided, mirror
+from worker.publisher import anew, decided, mirror
 from worker.publisher.merging import merge
+from worker.publisher.publish import read_back
+from worker.publisher.taking_back import taken_back
 
 if TYPE_CHECKING:
     from app.core.models import Proposal, Run
@@ -51,17 +53,18 @@ async def retry(work: Work, *, proposal_id: int, actor: str, discard: bool = Fal
     async with work.store.read() as tx:
         proposal = await proposals.get(tx, proposal_id)
         last = await runs.latest(tx, proposal_id)
-    if proposal.state in (ProposalState.OPEN, ProposalState.MERGED):
+    if proposal.state is ProposalState.MERGED:
         raise Skipped(f"the proposal is {proposal.state} by now")
-    if proposal.state in ACTIVE and last is not None:
+    if proposal.state is ProposalState.OPEN and (proposal.foreign_sha or discard):
+        return await taken_back(work, proposal, actor, discard=discard)
+    if proposal.state in ACTIVE and last is not None and not _is_shown(proposal, last):
         return await _at_once(work, proposal, last, discard=discard)
     if discard:
         await _throw_away(work, await mirror.refresh(work, proposal.project), proposal)
     elif proposal.state is ProposalState.CLOSED and proposal.head_sha is not None:
         seen = await mirror.refresh(work, proposal.project)
         if _stands(seen, proposal):
-            await _reopened(work, seen, proposal, actor)
-            return ()
+            return await _reopened(work, seen, proposal, actor)
     return await _anew(work, proposal, last, actor)
 
 
@@ -94,6 +97,11 @@ def _go_on(run: Run) -> tuple[NewJob, ...]:
     return (NewJob(queue=Queue.AGENT, name="repair", args=args),)
 
 
+def _is_shown(proposal: Proposal, run: Run) -> bool:
+    """Tell whether an open proposal's last run is over, so that another try is a new one."""
+    return proposal.state is ProposalState.OPEN and (run.stage == "open" or run.state in anew.ENDED)
+
+
 def _stands(seen: Mirror, proposal: Proposal) -> bool:
     """Tell whether branch and base are still those of a closed proposal."""
     where = seen.heads.get(proposal.branch) if seen.is_ours(proposal.branch) else None
@@ -111,7 +119,7 @@ async def _throw_away(work: Work, seen: Mirror, proposal: Proposal) -> None:
         raise Refused(f"{proposal.branch} could not be thrown away: {error}") from error
 
 
-async def _reopened(work: Work, seen: Mirror, proposal: Proposal, actor: str) -> None:
+async def _reopened(work: Work, seen: Mirror, proposal: Proposal, actor: str) -> tuple[NewJob, ...]:
     remote = await seen.forge.find(proposal.branch)
     if remote is not None and remote.state == "merged" and decided.is_of(proposal, remote):
         raise Skipped(await decided.write(work, proposal, remote))
@@ -124,14 +132,16 @@ async def _reopened(work: Work, seen: Mirror, proposal: Proposal, actor: str) ->
             tx, proposal.id, state=ProposalState.OPEN, reason=None, snoozed_until=None, opened_at=now()
         )
         await _event(tx, "proposal.reopened", f"Opened again by {actor}, as it was", proposal, actor)
+    return read_back(seen.forge, proposal.id)
 
 
 async def _anew(work: Work, proposal: Proposal, last: Run | None, actor: str) -> tuple[NewJob, ...]:
     async with work.store.write() as tx:
         await work.hold(tx)
-        await proposals.update(
-            tx, proposal.id, state=ProposalState.WORKING, reason=None, snoozed_until=None, opened_at=None
-        )
+        if proposal.state is not ProposalState.OPEN:  # that stays where people look at it
+            await proposals.update(
+                tx, proposal.id, state=ProposalState.WORKING, reason=None, snoozed_until=None, opened_at=None
+            )
         run = await runs.create(tx, proposal, retry=last.retry + 1 if last else 1)
         if proposal.state is ProposalState.CLOSED:
             await _event(tx, "proposal.reopened", f"Opened again by {actor}: run {run.id}", proposal, actor)

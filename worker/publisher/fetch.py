@@ -33,7 +33,7 @@ async def start(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
         with work.timed(run, "fetch"):
             seen = await mirror.refresh(work, run.project)
             await _worth_trying(seen, run, proposal)
-            await _based(work, run, seen)
+            await _based(work, run, seen, await _came_back(work, seen, proposal))
     return (_repair(run_id),)
 
 
@@ -69,12 +69,37 @@ async def _worth_trying(seen: Mirror, run: Run, proposal: Proposal) -> None:
     raise Skipped(reason + UNCHANGED)
 
 
-async def _based(work: Work, run: Run, seen: Mirror) -> None:
+async def _came_back(work: Work, seen: Mirror, proposal: Proposal) -> Proposal | None:
+    """Return the merged proposal whose failure is here again, on a base that has the merge."""
+    if proposal.incident_id is None or proposal.follows is not None:
+        return None
+    async with work.store.read() as tx:
+        before = await proposals.merged_before(tx, proposal.incident_id, proposal.id)
+    merge = before.merge_commit or before.head_sha if before is not None else None
+    if merge is None or not await asyncio.to_thread(objects.has, seen.path, merge):
+        return None
+    there = await asyncio.to_thread(objects.is_ancestor, seen.path, merge, seen.commit)
+    return before if there else None
+
+
+async def _based(work: Work, run: Run, seen: Mirror, came_back: Proposal | None) -> None:
     await seen.keep(f"base/{run.id}", seen.commit)
     async with work.store.write() as tx:
         await work.hold(tx)
         await runs.update(tx, run.id, base_sha=seen.commit)
         await proposals.update(tx, run.proposal_id, base_sha=seen.commit)
+        if came_back is not None:
+            await proposals.update(tx, run.proposal_id, follows=came_back.id)
+            await events.append(
+                tx,
+                "incident.regressed",
+                f"It failed again although proposal {came_back.id} is merged: a regression, unless the host "
+                "has not got the merge yet",
+                project=run.project,
+                proposal=run.proposal_id,
+                run=run.id,
+                data={"follows": came_back.id, "url": came_back.url},
+            )
         await _saw(tx, run.project, seen)
 
 

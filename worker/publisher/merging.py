@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING
 
 from app.core import logs
 from app.core.errors import GitError, PushRejectedError, Refused, RetryLater, Skipped
-from app.core.models import NewJob, ProposalState, now
-from app.core.queue import Queue
-from app.store import events, incidents, jobs, projects, proposals, runs
+from app.core.models import ProposalState, now
+from app.store import events, incidents, projects, proposals, runs
 from worker.git import objects
-from worker.publisher import mirror
+from worker.publisher import anew, mirror
 from worker.publisher.case import SUMMARY
 
 if TYPE_CHECKING:
-    from app.core.models import Proposal
+    from app.core.models import NewJob, Proposal
     from worker.context import Work
     from worker.publisher.mirror import Mirror
 
 TRIES = 3
-AGENT_ENDS_WITH = "summarise"
-"""From this stage on the publisher looks at the base again, and applies the changeset anew."""
 BUSY_AFTER_S = 10.0
 
 
@@ -110,9 +107,7 @@ async def _summary_anew(work: Work, proposal: Proposal, seen: Mirror) -> None:
         await work.hold(tx)
         run = await runs.latest(tx, proposal.id)
         if run is not None:
-            await runs.update(tx, run.id, stage=AGENT_ENDS_WITH)
-            await proposals.update(tx, proposal.id, reason=reason)
-            await jobs.add(tx, NewJob(queue=Queue.PUBLISHER, name="publish", args={"run_id": run.id}))
+            await anew.set_out(tx, run, reason=reason)
     raise Refused(reason)
 
 
@@ -131,7 +126,7 @@ async def _write(work: Work, proposal: Proposal, seen: Mirror, commit: str, acto
         before = await proposals.get(tx, proposal.id, lock=True)
         if before.state is not ProposalState.OPEN:
             return
-        await proposals.update(tx, proposal.id, state=ProposalState.MERGED, reason=None)
+        await proposals.update(tx, proposal.id, state=ProposalState.MERGED, reason=None, merge_commit=commit)
         if proposal.incident_id is not None:
             await incidents.resolve(tx, proposal.incident_id)
         summary = "current" if proposal.codex_md_diff else None  # it came along, made for just this

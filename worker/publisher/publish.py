@@ -28,7 +28,7 @@ async def publish(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
     """Take a run's changeset from its last finished stage to an open proposal, once."""
     run, proposal, incident = await rows(work, run_id)
     if run.stage == "open":
-        return _then_dress(work, run)
+        return _then(work, run)
     project = work.settings.project(run.project)
     with work.timed(run, "look"):
         case = Case(run, proposal, incident, project, await mirror.refresh(work, run.project))
@@ -45,31 +45,7 @@ async def publish(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
             case = await push(work, case)
     with work.timed(run, "open"):
         await show(work, case)
-    return _then_dress(work, run)
-
-
-async def dress(work: Work, *, proposal_id: int) -> tuple[NewJob, ...]:
-    """Give an open proposal its labels, reviewers and assignees; what the forge refuses is said, once."""
-    async with work.store.read() as tx:
-        proposal = await proposals.get(tx, proposal_id)
-    if proposal.state is not ProposalState.OPEN or not mirror.is_our_name(proposal.branch):
-        return ()
-    forge = forge_for(work.settings, proposal.project)
-    await forge.look()
-    remote = await forge.find(proposal.branch)
-    if remote is None or remote.state != "open":
-        return ()
-    await work.still_ours()
-    notes = await forge.dress(remote, _dress_of(work.settings.project(proposal.project), proposal))
-    async with work.store.write() as tx:
-        await work.hold(tx)
-        told = {event.text for event in (await events.page(tx, proposal=proposal.id))[0]}
-        for note in (f"Not taken by the forge: {work.redactor.text(note)}" for note in notes):
-            if note not in told:
-                await events.append(
-                    tx, "proposal.updated", note, project=proposal.project, proposal=proposal.id
-                )
-    return ()
+    return _then(work, run)
 
 
 async def push(work: Work, case: Case) -> Case:
@@ -105,6 +81,8 @@ async def show(work: Work, case: Case) -> None:
     if not case.seen.is_ours(new.branch):
         raise Refused(f"{new.branch} is no branch of ours, so nothing is opened for it")
     there = await forge.find(new.branch)
+    if there is not None and there.base in case.seen.heads:  # people may point it elsewhere
+        new = replace(new, base=there.base)
     await work.still_ours()
     if there is None or (there.state != "open" and not decided.is_of(case.proposal, there)):
         remote = await forge.open(new)
@@ -113,13 +91,16 @@ async def show(work: Work, case: Case) -> None:
     if remote.state != "open":
         raise Skipped(await decided.write(work, case.proposal, remote))
     new = replace(new, draft=remote.draft)  # not every forge has drafts, and people end them
+    given = new.title
+    if there is not None and _is_a_persons(case.proposal, there):
+        new = replace(new, title=there.title)
     async with work.store.write() as tx:
         await work.hold(tx)
         before = await proposals.get(tx, case.proposal.id, lock=True)
         if before.state in ACTIVE:
             known = before.state is ProposalState.OPEN
             await runs.update(tx, case.run.id, stage="open")
-            await proposals.update(tx, before.id, **_columns(case, new, remote))
+            await proposals.update(tx, before.id, own_title=given, **_columns(case, new, remote))
             verb, kind = ("Updated", "proposal.updated") if known else ("Opened", "proposal.opened")
             await events.append(
                 tx,
@@ -138,6 +119,8 @@ async def show(work: Work, case: Case) -> None:
 async def _up_to_date(work: Work, case: Case, remote: Remote, new: NewProposal) -> Remote:
     """Return the request with the new text; one that a person closed is only opened again on request."""
     forge = case.seen.forge
+    if _is_a_persons(case.proposal, remote):
+        new = replace(new, title=remote.title)
     if remote.state == "open":
         return await forge.update(remote, new)
     if remote.state == "merged" or not case.run.retry:
@@ -150,14 +133,26 @@ async def _up_to_date(work: Work, case: Case, remote: Remote, new: NewProposal) 
     return await forge.update(replace(remote, state="open"), new)
 
 
-def _then_dress(work: Work, run: Run) -> tuple[NewJob, ...]:
-    """Return the job for what a proposal can do without: the row says open before that.
+def _is_a_persons(proposal: Proposal, remote: Remote) -> bool:
+    """Tell whether somebody gave the request another title than we did: then that stays."""
+    return bool(remote.title and proposal.own_title) and remote.title != proposal.own_title
 
-    It names no run, for however it ends, the run has ended well.
-    """
-    if not forge_for(work.settings, run.project).capabilities.dresses:
+
+def read_back(forge: Forge, proposal_id: int) -> tuple[NewJob, ...]:
+    """Return the job that reads a request once we have written: what happened meanwhile went unread."""
+    if not forge.capabilities.is_read_back:
         return ()
-    return (NewJob(queue=Queue.PUBLISHER, name="dress", args={"proposal_id": run.proposal_id}),)
+    return (NewJob(queue=Queue.PUBLISHER, name="reconcile", args={"proposal_id": proposal_id}),)
+
+
+def _then(work: Work, run: Run) -> tuple[NewJob, ...]:
+    """Return the jobs for what a proposal can do without: the row says open before that.
+
+    They name no run, for however they end, the run has ended well.
+    """
+    forge, args = forge_for(work.settings, run.project), {"proposal_id": run.proposal_id}
+    dress = (NewJob(queue=Queue.PUBLISHER, name="dress", args=args),) if forge.capabilities.dresses else ()
+    return (*dress, *read_back(forge, run.proposal_id))
 
 
 def shares_log(project: ProjectSettings, forge: Forge) -> bool:
@@ -188,6 +183,10 @@ def _only_ours(case: Case, there: str) -> None:
 async def _described(work: Work, case: Case) -> NewProposal:
     flags = await guard(work, case)
     stat = await asyncio.to_thread(objects.stat, case.seen.path, case.changeset)
+    follows = None
+    if case.proposal.follows is not None:
+        async with work.store.read() as tx:
+            follows = await proposals.get(tx, case.proposal.follows)
     facts = body.Facts(
         proposal=case.proposal,
         run=case.run,
@@ -197,6 +196,8 @@ async def _described(work: Work, case: Case) -> NewProposal:
         share_log=shares_log(case.project, case.seen.forge),
         link=f"{work.settings.public_url}/proposals/{case.proposal.id}",
         redact=work.redactor.text,
+        follows=follows,
+        limit=case.seen.forge.capabilities.body_limit,
     )
     return NewProposal(
         id=case.proposal.id,
@@ -206,24 +207,6 @@ async def _described(work: Work, case: Case) -> NewProposal:
         title=title(work, case),
         body=body.describe(facts),
         draft=case.project.draft or not case.project.checks,
-        labels=case.project.labels,
-        reviewers=case.project.reviewers,
-        assignees=case.project.assignees,
-    )
-
-
-def _dress_of(project: ProjectSettings, proposal: Proposal) -> NewProposal:
-    return NewProposal(
-        id=proposal.id,
-        branch=proposal.branch,
-        base="",
-        head=proposal.head_sha or "",
-        title=proposal.title,
-        body=proposal.body,
-        draft=proposal.draft,
-        labels=project.labels,
-        reviewers=project.reviewers,
-        assignees=project.assignees,
     )
 
 
@@ -238,4 +221,5 @@ def _columns(case: Case, new: NewProposal, remote: Remote) -> dict[str, object]:
         "number": remote.number,
         "checks": case.run.checks,
         "codex_md_diff": case.run.codex_md_diff,
+        "foreign_sha": None,
     }

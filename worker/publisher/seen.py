@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.core.models import ProposalState
 from app.store import events
 
 if TYPE_CHECKING:
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
 FEW = 5
 """Failures of one cause that one transaction tells of one by one; only in a flood are there more."""
 NAMED = 10
+ONCE = " and stays so; from now on it is only counted, without a line here"
 
 
 async def tell(
     tx: Tx, reports: Sequence[Failure], incident: Incident, proposal: Proposal, *, started: bool
 ) -> None:
-    """Write down failures that the incident's count holds already; the first one may have `started` a run."""
+    """Write down failures that the incident's count holds already; the first one may have `started` a run.
+
+    Where a person closed the proposal it is said once, and then no more.
+    """
+    if proposal.state is ProposalState.CLOSED and not started and await _is_told(tx, proposal):
+        return
     before = incident.count - len(reports)
     first, rest = reports[0], reports[1:]
     await _one(tx, first, before + 1, incident, proposal, "" if started else _counted(proposal))
@@ -85,7 +92,13 @@ async def _many(tx: Tx, reports: Sequence[Failure], incident: Incident, proposal
 
 
 def _counted(proposal: Proposal) -> str:
-    return f"; counted, proposal {proposal.id} is {proposal.state}"
+    counted = f"; counted, proposal {proposal.id} is {proposal.state}"
+    return counted + (ONCE if proposal.state is ProposalState.CLOSED else "")
+
+
+async def _is_told(tx: Tx, proposal: Proposal) -> bool:
+    """Tell whether the history says already that the failure goes on after a person closed its proposal."""
+    return await events.is_newer(tx, proposal.id, "failure.seen", than="proposal.closed")
 
 
 def _how(report: Failure) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BATCH = 100
 QUEUES = frozenset(Queue)
 KEPT = "refs/pimainteno/base/"
+KEPT_S = 24 * 3600.0
 
 
 async def sweep(store: Store, bell: Bell, *, ring_again_s: float) -> int:
@@ -38,8 +39,13 @@ async def sweep(store: Store, bell: Bell, *, ring_again_s: float) -> int:
 
 
 async def tidy(settings: Settings, store: Store) -> int:
-    """Let go of the base commits that only ended runs kept alive; return how many. Once a day is enough."""
+    """Let go of the base commits that only ended runs kept alive; return how many. Once a day is enough.
+
+    Jobs that only looked at a forge go too: every few minutes there is another.
+    """
     git = commands.ours(settings)
+    async with store.write() as tx:
+        await jobs.forget(tx, older_s=KEPT_S)
     gone = 0
     for project in settings.projects:
         mirror = settings.paths.mirror(project)

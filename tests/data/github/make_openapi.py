@@ -1,6 +1,6 @@
-"""Make openapi.json: GitHub's own description of its REST interface, as far as the double plays it.
+"""Make openapi.json and webhooks.json: GitHub's own description of what the double plays of it.
 
-Run it by hand (`python tests/data/github/make_openapi.py`, needs npm); the result is in the repository.
+Run it by hand (`python tests/data/github/make_openapi.py`, needs npm); the results are in the repository.
 """
 
 from __future__ import annotations
@@ -23,45 +23,96 @@ OPERATIONS = {
     f"{REPO}/pulls": ["get", "post"],
     f"{REPO}/pulls/{{pull_number}}": ["get", "patch"],
     f"{REPO}/pulls/{{pull_number}}/requested_reviewers": ["get", "post"],
+    f"{REPO}/pulls/{{pull_number}}/reviews": ["get"],
     f"{REPO}/labels": ["get", "post"],
     f"{REPO}/labels/{{name}}": ["get"],
+    f"{REPO}/issues/{{issue_number}}": ["get"],
     f"{REPO}/issues/{{issue_number}}/labels": ["get", "post"],
     f"{REPO}/issues/{{issue_number}}/assignees": ["post"],
     f"{REPO}/issues/{{issue_number}}/comments": ["get", "post"],
     f"{REPO}/issues/comments/{{comment_id}}": ["get", "patch"],
+    f"{REPO}/issues/comments/{{comment_id}}/reactions": ["get", "post"],
+    f"{REPO}/collaborators/{{username}}/permission": ["get"],
+    f"{REPO}/hooks": ["get", "post"],
+    f"{REPO}/hooks/{{hook_id}}": ["patch", "delete"],
     f"{REPO}/branches/{{branch}}": ["get"],
     f"{REPO}/commits/{{ref}}/check-runs": ["get"],
     f"{REPO}/commits/{{ref}}/status": ["get"],
     f"{REPO}/installation": ["get"],
     "/app/installations/{installation_id}/access_tokens": ["post"],
     "/rate_limit": ["get"],
+    "/user": ["get"],
+}
+WEBHOOKS, WEBHOOKS_VERSION = "@octokit/webhooks-schemas", "7.6.1"
+WEBHOOKS_INTEGRITY = (
+    "sha512-qW0Bwtb76r4m2WzVhKDyfEeEnt1GEQoRjkCqmq2ZeB0nNVDJ+Z2LBDS9FDPyduuMXf/ZTWiCJp9PFFHgRfBe3A=="
+)
+WEBHOOKS_MEMBER = "package/schema.json"
+EVENTS = {
+    "check_run": ["completed", "created"],
+    "check_suite": ["completed"],
+    "delete": ["event"],
+    "issue_comment": ["created", "edited"],
+    "ping": ["event"],
+    "pull_request": ["closed", "edited", "opened", "ready_for_review", "reopened", "synchronize"],
+    "pull_request_review": ["dismissed", "submitted"],
+    "push": ["event"],
+    "repository": ["archived", "deleted", "renamed"],
+    "status": ["event"],
 }
 WORDS = {"description", "example", "examples", "externalDocs", "summary", "tags", "deprecated", "title"}
 
 
 def main() -> None:
-    whole = json.loads(_fetched())
+    _make_openapi(json.loads(_fetched(PACKAGE, VERSION, INTEGRITY, MEMBER)))
+    told = _fetched(WEBHOOKS, WEBHOOKS_VERSION, WEBHOOKS_INTEGRITY, WEBHOOKS_MEMBER)
+    _make_webhooks(json.loads(told)["definitions"])
+
+
+def _make_openapi(whole: dict[str, Any]) -> None:
     paths = {
         path: {method: _operation(whole, whole["paths"][path][method]) for method in methods}
         for path, methods in OPERATIONS.items()
     }
     kept: dict[str, Any] = {}
-    _reach(whole, paths, kept)
+    _reach(whole["components"]["schemas"], paths, kept)
     made = {"openapi": whole["openapi"], "info": {"version": VERSION}, "paths": paths}
     made["components"] = {"schemas": dict(sorted(kept.items()))}
+    _write("openapi.json", made)
+
+
+def _make_webhooks(whole: dict[str, Any]) -> None:
+    names = [f"{event}${action}" for event, actions in EVENTS.items() for action in actions]
+    kept: dict[str, Any] = {}
+    _reach(whole, [{"$ref": f"#/definitions/{name}"} for name in names], kept)
+    _write("webhooks.json", {"info": {"version": WEBHOOKS_VERSION}, "definitions": _open(kept)})
+
+
+def _open(schema: Any) -> Any:
+    """Return schemas that let keys through which GitHub has added since."""
+    if isinstance(schema, list):
+        return [_open(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _open(each) for key, each in schema.items() if (key, each) != ("additionalProperties", False)
+    }
+
+
+def _write(name: str, made: dict[str, Any]) -> None:
     text = json.dumps(made, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    Path(__file__).with_name("openapi.json").write_text(text + "\n", encoding="utf-8")
+    Path(__file__).with_name(name).write_text(text + "\n", encoding="utf-8")
 
 
-def _fetched() -> bytes:
+def _fetched(package: str, version: str, integrity: str, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["npm", "pack", "--silent", f"{PACKAGE}@{VERSION}"], cwd=folder, check=True)
+        subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], cwd=folder, check=True)
         (packed,) = Path(folder).glob("*.tgz")
         digest = base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode()
-        if f"sha512-{digest}" != INTEGRITY:
-            raise SystemExit(f"{PACKAGE}@{VERSION} is not what it was: sha512-{digest}")
+        if f"sha512-{digest}" != integrity:
+            raise SystemExit(f"{package}@{version} is not what it was: sha512-{digest}")
         with tarfile.open(packed) as archive:
-            member = archive.extractfile(MEMBER)
+            member = archive.extractfile(name)
             assert member is not None
             return member.read()
 
@@ -110,7 +161,7 @@ def _plain(schema: Any) -> Any:
         # below `properties` a word is a name
         key: {name: _plain(each) for name, each in value.items()} if key == "properties" else _plain(value)
         for key, value in schema.items()
-        if key not in WORDS and key != "nullable" and not key.startswith("x-")
+        if key not in WORDS | {"nullable", "tsAdditionalProperties"} and not key.startswith("x-")
     }
     if not schema.get("nullable"):
         return plain
@@ -130,7 +181,7 @@ def _reach(whole: dict[str, Any], part: Any, kept: dict[str, Any]) -> None:
     elif isinstance(part, dict):
         name = str(part["$ref"]).rpartition("/")[2] if isinstance(part.get("$ref"), str) else ""
         if name and name not in kept:
-            kept[name] = _plain(whole["components"]["schemas"][name])
+            kept[name] = _plain(whole[name])
             _reach(whole, kept[name], kept)
         for each in part.values():
             _reach(whole, each, kept)

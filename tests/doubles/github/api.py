@@ -1,4 +1,4 @@
-"""What the operations on repositories, labels, comments, Apps do, and the way to all operations."""
+"""What the operations on repositories, labels and Apps do, and the way to all operations."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from tests.doubles.github import pulls, shapes, state
+from tests.doubles.github import checks, hooks, pull_shapes, pulls, shapes, state, talk
 from tests.doubles.github.access import RefusedError, check, invalid
-from tests.doubles.github.calls import HANDLERS, REPO, SIGNED_BY_APP, Answer, Call, answers, check_length
-from tests.doubles.github.state import Comment, Label
+from tests.doubles.github.calls import HANDLERS, REPO, SIGNED_BY_APP, Answer, Call, answers
+from tests.doubles.github.state import Label
 
 if TYPE_CHECKING:
     from tests.doubles.github.state import Repo
 
-__all__ = ["SIGNED_BY_APP", "Call", "perform", "pulls"]
+__all__ = ["SIGNED_BY_APP", "Call", "checks", "hooks", "perform", "pulls", "talk"]
 
 
 def perform(call: Call, method: str, template: str) -> Answer:
@@ -53,7 +53,7 @@ def _one_label(call: Call) -> Answer:
 
 @answers("GET", f"{REPO}/issues/{{issue_number}}/labels")
 def _labels_of(call: Call) -> Answer:
-    return 200, call.page(shapes.pull_simple(call.repo, call.pull)["labels"])
+    return 200, call.page(pull_shapes.pull_simple(call.repo, call.pull)["labels"])
 
 
 @answers("POST", f"{REPO}/issues/{{issue_number}}/labels")
@@ -64,39 +64,7 @@ def _add_labels(call: Call) -> Answer:
         found = repo.label(name) or _label(repo, name, {})
         if found.name not in pull.labels:
             pull.labels.append(found.name)
-    return 200, shapes.pull_simple(repo, pull)["labels"]
-
-
-@answers("GET", f"{REPO}/issues/{{issue_number}}/comments")
-def _comments(call: Call) -> Answer:
-    number = call.pull.number
-    found = [said for said in call.repo.comments if said.number == number]
-    return 200, [shapes.comment(call.repo, said) for said in call.page(found)]
-
-
-@answers("POST", f"{REPO}/issues/{{issue_number}}/comments")
-def _comment(call: Call) -> Answer:
-    check_length(call.body)
-    said = Comment(call.pull.number, call.body["body"], call.login)
-    call.repo.comments.append(said)
-    return 201, shapes.comment(call.repo, said)
-
-
-@answers("GET", f"{REPO}/issues/comments/{{comment_id}}")
-def _one_comment(call: Call) -> Answer:
-    for said in call.repo.comments:
-        if str(said.id) == call.names["comment_id"]:
-            return 200, shapes.comment(call.repo, said)
-    raise RefusedError(404, "Not Found")
-
-
-@answers("PATCH", f"{REPO}/issues/comments/{{comment_id}}")
-def _change_comment(call: Call) -> Answer:
-    _one_comment(call)
-    check_length(call.body)
-    said = next(each for each in call.repo.comments if str(each.id) == call.names["comment_id"])
-    said.body, said.updated_at = call.body["body"], state.now()
-    return 200, shapes.comment(call.repo, said)
+    return 200, pull_shapes.pull_simple(repo, pull)["labels"]
 
 
 @answers("GET", f"{REPO}/branches/{{branch}}")
@@ -105,26 +73,6 @@ def _branch(call: Call) -> Answer:
     if sha := call.repo.bare.branches().get(name):
         return 200, shapes.branch(call.repo, name, sha)
     raise RefusedError(404, "Branch not found")
-
-
-@answers("GET", f"{REPO}/commits/{{ref}}/check-runs")
-def _checks(call: Call) -> Answer:
-    _sha(call)
-    return 200, {"total_count": 0, "check_runs": []}
-
-
-@answers("GET", f"{REPO}/commits/{{ref}}/status")
-def _status(call: Call) -> Answer:
-    api, sha = f"{call.url}/repos/{call.repo.name}/commits", _sha(call)
-    return 200, {
-        "state": "pending",
-        "statuses": [],
-        "sha": sha,
-        "total_count": 0,
-        "repository": shapes.repository(call.repo),
-        "commit_url": f"{api}/{sha}",
-        "url": f"{api}/{sha}/status",
-    }
 
 
 @answers("GET", f"{REPO}/installation")
@@ -163,16 +111,19 @@ def _access_token(call: Call) -> Answer:
     }
 
 
+@answers("GET", "/user")
+def _user(call: Call) -> Answer:
+    if call.token is None:
+        raise RefusedError(401, "Requires authentication")
+    if call.token.of_app:
+        raise RefusedError(403, "Resource not accessible by integration")
+    return 200, shapes.whole_user(call.login, call.url)
+
+
 @answers("GET", "/rate_limit")
 def _rate_limit(call: Call) -> Answer:
     rate = {"limit": 5000, "used": 0, "remaining": 5000, "reset": int(time.time()) + 3600}
     return 200, {"resources": {"core": rate, "search": rate}, "rate": rate}
-
-
-def _sha(call: Call) -> str:
-    if sha := call.repo.bare.sha(call.names["ref"]):
-        return sha
-    raise RefusedError(422, f"No commit found for SHA: {call.names['ref']}")
 
 
 def _label(repo: Repo, name: str, told: dict[str, str]) -> Label:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,6 +67,15 @@ class Bare:
         counts = [[int(n) if n.isdecimal() else 0 for n in line.split("\t")[:2]] for line in lines]
         return len(lines), sum(added for added, _ in counts), sum(gone for _, gone in counts)
 
+    def fits(self, base: str, head: str) -> bool:
+        """Tell whether two commits can be merged."""
+        return _fits(self, base, head)
+
+    def commit(self, sha: str) -> tuple[str, str]:
+        """Return the tree and the message of a commit."""
+        tree, _, message = self.git("log", "-1", "--format=%T%n%B", sha).partition("\n")
+        return tree, message.strip()
+
     def merge(self, base: str, head: str, message: str) -> str:
         """Make a merge commit of two commits and move the base branch to it."""
         old = self.git("rev-parse", f"refs/heads/{base}")
@@ -87,3 +97,15 @@ class Bare:
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(HOOK)
         hook.chmod(0o755)
+
+    def rename(self, branch: str, to: str) -> None:
+        """Give a branch another name, the default branch as well."""
+        default = self.default_branch
+        self.git("branch", "-m", branch, to)
+        if default == branch:
+            self.git("symbolic-ref", "HEAD", f"refs/heads/{to}")
+
+
+@cache
+def _fits(bare: Bare, base: str, head: str) -> bool:
+    return bool(bare.git("merge-tree", "--write-tree", base, head, check=False))

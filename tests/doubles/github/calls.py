@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from tests.doubles.github.state import Pull, Repo, Token
+    from tests.doubles.github.webhooks import Webhooks
 
 REPO = "/repos/{owner}/{repo}"
 LONGEST_BODY = 65536
@@ -25,6 +26,7 @@ class Call:
 
     repos: dict[str, Repo]
     access: Access
+    webhooks: Webhooks
     url: str
     path: str
     token: Token | None

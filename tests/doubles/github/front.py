@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -17,7 +18,9 @@ from tests.doubles import smart_http
 from tests.doubles.github import api, schema
 from tests.doubles.github.access import Access, RefusedError, check
 from tests.doubles.github.faults import Faults
+from tests.doubles.github.quota import USED_UP, Quota
 from tests.doubles.github.schema import ViolationError
+from tests.doubles.github.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -54,9 +57,9 @@ class Front:
         self.violations: list[str] = []
         self.repos: dict[str, Repo] = {}
         self.moved: dict[str, Repo] = {}
-        self.faults = Faults()
+        self.faults, self.quota = Faults(), Quota()
+        self.webhooks = Webhooks(self.violations)
         self.lock, self.stopped = threading.RLock(), threading.Event()
-        self._used = 0
         self.server = _Server(self)
 
     @property
@@ -71,7 +74,6 @@ class Front:
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         with self.lock:
             self.requests.append(_request(http.command, path, query, headers, content))
-            self._used += 1
             fault = self.faults.next(http.command, path, parts.query)
         reply: Reply = (0, {}, b"")
         if fault is None or fault.after or fault.only_slow:
@@ -86,7 +88,8 @@ class Front:
                 return
             if not fault.only_slow:
                 reply = (fault.status, fault.headers, fault.body)
-        smart_http.send(http, reply[0], self._common() | reply[1], reply[2])
+        common = {"x-github-request-id": secrets.token_hex(8).upper()} | self.quota.headers()
+        smart_http.send(http, reply[0], common | reply[1], reply[2])
 
     def _api(
         self, method: str, path: str, query: dict[str, str], headers: dict[str, str], content: bytes
@@ -104,7 +107,14 @@ class Front:
         except ViolationError as error:
             self.violations.append(str(error))
             status, data = 500, {"message": f"The double refuses this: {error}"}
-        return status, JSON_KIND | more, json.dumps(data).encode()
+        content = b"" if status == 204 else json.dumps(data).encode()
+        if status == 200 and method == "GET":
+            more["ETag"] = tag = _tag(content, headers)
+            if headers.get("if-none-match") == tag:
+                return 304, more, b""
+        if path != "/rate_limit" and not self.quota.take():
+            return 403, JSON_KIND, json.dumps(USED_UP).encode()
+        return status, JSON_KIND | more, content
 
     def _performed(
         self,
@@ -125,7 +135,16 @@ class Front:
                     token = self.access.of_api(headers)
                 self._find(method, names)
                 call = api.Call(
-                    self.repos, self.access, self.url, path, token, names, query, body, self.token_lasts
+                    self.repos,
+                    self.access,
+                    self.webhooks,
+                    self.url,
+                    path,
+                    token,
+                    names,
+                    query,
+                    body,
+                    self.token_lasts,
                 )
                 return *api.perform(call, method, operation.template), call.headers
             except RefusedError as error:
@@ -182,14 +201,10 @@ class Front:
                 repo.refresh(token.login if token else "ghost")
         return answer
 
-    def _common(self) -> dict[str, str]:
-        return {
-            "x-github-request-id": secrets.token_hex(8).upper(),
-            "x-ratelimit-limit": "5000",
-            "x-ratelimit-remaining": str(max(0, 5000 - self._used)),
-            "x-ratelimit-used": str(self._used),
-            "x-ratelimit-reset": str(int(time.time()) + 3600),
-        }
+
+def _tag(content: bytes, headers: dict[str, str]) -> str:
+    """Return the ETag of an answer, which on GitHub is another for each token."""
+    return f'W/"{hashlib.sha256(content + headers.get("authorization", "").encode()).hexdigest()}"'
 
 
 def _request(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.doubles.github import shapes, state
+from tests.doubles.github import pull_shapes, state
 from tests.doubles.github.access import RefusedError, invalid
 from tests.doubles.github.calls import REPO, Answer, Call, answers, check_length
 
@@ -25,7 +25,7 @@ def _pulls(call: Call) -> Answer:
     by = "updated_at" if call.query.get("sort") == "updated" else "created_at"
     way = call.query.get("direction") or ("asc" if "sort" in call.query and by != "created_at" else "desc")
     found.sort(key=lambda pull: (getattr(pull, by), pull.number), reverse=way == "desc")
-    return 200, [shapes.pull_simple(call.repo, pull) for pull in call.page(found)]
+    return 200, [pull_shapes.pull_simple(call.repo, pull) for pull in call.page(found)]
 
 
 @answers("POST", f"{REPO}/pulls")
@@ -52,12 +52,12 @@ def _open(call: Call) -> Answer:
     draft = bool(asked.get("draft"))
     text = asked.get("body") or ""
     pull = repo.open(asked["title"], text, head, asked["base"], draft=draft, user=call.login)
-    return 201, shapes.pull_full(repo, pull)
+    return 201, pull_shapes.pull_full(repo, pull)
 
 
 @answers("GET", f"{REPO}/pulls/{{pull_number}}")
 def _pull(call: Call) -> Answer:
-    return 200, shapes.pull_full(call.repo, call.pull)
+    return 200, pull_shapes.pull_full(call.repo, call.pull)
 
 
 @answers("PATCH", f"{REPO}/pulls/{{pull_number}}")
@@ -69,18 +69,26 @@ def _change(call: Call) -> Answer:
     wanted = asked.get("state")
     if wanted == "open" and pull.state != "open":
         _check_reopening(repo, pull)
-    old = (pull.title, pull.body, pull.base_ref)
-    pull.title = asked.get("title", pull.title)
-    pull.body = asked.get("body", pull.body) or ""
-    pull.base_ref = asked.get("base", pull.base_ref)
-    pull.updated_at = state.now()
-    if (pull.title, pull.body, pull.base_ref) != old:
-        repo.tell(repo, "edited", pull, call.login)
+    edit(repo, pull, call.login, **{key: asked[key] for key in ("title", "body", "base") if key in asked})
     if wanted == "closed" and pull.state == "open":
         repo.end(pull, call.login)
     elif wanted == "open" and pull.state == "closed":
         repo.reopen(pull, call.login)
-    return 200, shapes.pull_full(repo, pull)
+    return 200, pull_shapes.pull_full(repo, pull)
+
+
+def edit(repo: Repo, pull: Pull, user: str, **new: str | None) -> None:
+    """Change title, body or base, and tell of what is other than before."""
+    old = {"title": pull.title, "body": pull.body, "base": pull.base_ref}
+    now = old | {key: value or "" for key, value in new.items()}
+    pull.title, pull.body, pull.base_ref = now["title"], now["body"], now["base"]
+    pull.updated_at = state.now()
+    changes: dict[str, Any] = {key: {"from": old[key]} for key in ("title", "body") if now[key] != old[key]}
+    if now["base"] != old["base"]:
+        changes["base"] = {"ref": {"from": old["base"]}, "sha": {"from": pull.base_sha}}
+        pull.base_sha = repo.bare.branches()[now["base"]]
+    if changes:
+        repo.tell(repo, "pull_request", "edited", pull, user, changes=changes)
 
 
 def _check_reopening(repo: Repo, pull: Pull) -> None:
@@ -100,7 +108,7 @@ def _check_reopening(repo: Repo, pull: Pull) -> None:
 
 @answers("GET", f"{REPO}/pulls/{{pull_number}}/requested_reviewers")
 def _asked_reviewers(call: Call) -> Answer:
-    simple = shapes.pull_simple(call.repo, call.pull)
+    simple = pull_shapes.pull_simple(call.repo, call.pull)
     return 200, {"users": simple["requested_reviewers"], "teams": simple["requested_teams"]}
 
 
@@ -118,7 +126,7 @@ def _ask_reviewers(call: Call) -> Answer:
         )
     pull.reviewers = list(dict.fromkeys([*pull.reviewers, *people]))
     pull.teams = list(dict.fromkeys([*pull.teams, *teams]))
-    return 201, shapes.pull_simple(repo, pull)
+    return 201, pull_shapes.pull_simple(repo, pull)
 
 
 @answers("POST", f"{REPO}/issues/{{issue_number}}/assignees")
@@ -126,7 +134,7 @@ def _assign(call: Call) -> Answer:
     people = [who if isinstance(who, str) else who["login"] for who in (call.body or {}).get("assignees", [])]
     taken = [who for who in people if who in call.repo.collaborators]  # others are left out without a word
     call.pull.assignees = list(dict.fromkeys([*call.pull.assignees, *taken]))
-    return 201, shapes.issue(call.repo, call.pull)
+    return 201, pull_shapes.issue(call.repo, call.pull)
 
 
 def _custom(message: str) -> RefusedError:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[impor
 from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
 
 FILE = Path(__file__).parents[2] / "data/github/openapi.json"
+WEBHOOKS = FILE.with_name("webhooks.json")
 BASIC_ERROR = {"$ref": "#/components/schemas/basic-error"}
 
 
@@ -83,6 +84,16 @@ class Operation:
             raise ViolationError(f"{self.name}: {what} {where}: {error.message[:300]}")
 
 
+def check_delivery(event: str, action: str, payload: dict[str, Any]) -> None:
+    """Raise ViolationError where a delivery is not as GitHub describes it."""
+    name = f"{event}${action or 'event'}"
+    if name not in _deliveries()["definitions"]:
+        raise ViolationError(f"GitHub has no delivery {name}, or the double does not know it")
+    if error := best_match(_delivery_validator(name).iter_errors(payload)):
+        where = "/".join(str(each) for each in error.absolute_path)
+        raise ViolationError(f"delivery {name}: {where}: {error.message[:300]}")
+
+
 @cache
 def operations() -> dict[tuple[str, str], Operation]:
     """Return all operations by method and path template."""
@@ -110,6 +121,18 @@ formats.checks("uri")(_is_uri)
 def _document() -> dict[str, Any]:
     document: dict[str, Any] = json.loads(FILE.read_text())
     return document
+
+
+@cache
+def _deliveries() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(WEBHOOKS.read_text())
+    return told
+
+
+@cache
+def _delivery_validator(name: str) -> Draft202012Validator:
+    told = _deliveries() | {"$ref": f"#/definitions/{name}"}
+    return Draft202012Validator(told, format_checker=formats)
 
 
 @cache

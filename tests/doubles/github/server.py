@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING
 
 from tests.doubles.github.access import Access
 from tests.doubles.github.bare import Bare
-from tests.doubles.github.front import Front
-from tests.doubles.github.state import Pull, Repo, Token
-from tests.doubles.github.webhooks import Delivery, Hook, Webhooks
+from tests.doubles.github.events import EVENTS
+from tests.doubles.github.people import People
+from tests.doubles.github.state import Repo, Token
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
     from tests.doubles.github.faults import Fault
+    from tests.doubles.github.webhooks import Delivery, Hook
 
 TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 HOUR = timedelta(hours=1)
 
 
-class GitHub(Front):
+class GitHub(People):
     """A GitHub; use it as a context manager. At its end it raises for whatever GitHub would not take."""
 
     def __init__(
@@ -38,7 +40,6 @@ class GitHub(Front):
         token_lasts: timedelta = HOUR,
     ) -> None:
         super().__init__(folder, Access({token: Token(login)}, *(app or ("", ""))), token_lasts)
-        self.webhooks = Webhooks()
         self._thread = threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, name="github"
         )
@@ -58,77 +59,37 @@ class GitHub(Front):
         repo = self.repos[name.casefold()] = Repo(name, bare, self.url, self.webhooks.tell, private=private)
         return repo
 
-    def repo(self, name: str) -> Repo:
-        """Return a repository, whose switches a test may set."""
-        return self.repos[name.casefold()]
-
-    def rename(self, name: str, to: str) -> None:
-        """Give a repository another name; the old one leads there."""
-        repo = self.moved[name.casefold()] = self.repos.pop(name.casefold())
-        repo.name = to
-        self.repos[to.casefold()] = repo
-
     def protect(self, name: str, *patterns: str) -> None:
         """Refuse pushes to branches of these patterns."""
         self.repo(name).bare.protect(list(patterns))
 
-    def allow(self, token: str, login: str = "me", *, write: bool = True, only: str = "") -> Token:
-        """Make another token known, which may not write, or knows one repository only."""
-        made = self.access.tokens[token] = Token(login, write, frozenset([only]) if only else None)
+    def allow(
+        self,
+        token: str,
+        login: str = "me",
+        *,
+        write: bool = True,
+        hooks: bool = True,
+        checks: bool = True,
+        only: str = "",
+    ) -> Token:
+        """Make another token known, which lacks a right, or knows one repository only."""
+        reach = frozenset([only]) if only else None
+        made = self.access.tokens[token] = Token(login, write, hooks, checks, reach)
         return made
 
     def fault(self, method: str, path_regex: str, fault: Fault, times: int = 1) -> None:
         """Let the next requests to a path (with its query, for git) go wrong; after those planned before."""
         self.faults.plan(method, path_regex, fault, times)
 
-    def webhook(self, url: str, secret: str, content_type: str = "json") -> Hook:
-        """Send what happens to pull requests to an address."""
-        self.webhooks.hooks.append(Hook(url, secret, content_type, len(self.webhooks.hooks) + 1))
-        return self.webhooks.hooks[-1]
+    def webhook(
+        self, url: str, secret: str, content_type: str = "json", events: Iterable[str] = EVENTS
+    ) -> Hook:
+        """Send what happens in all repositories to an address."""
+        return self.webhooks.add(url, secret, content_type, None, events)
 
     def redeliver(self, delivery: Delivery) -> None:
         self.webhooks.send(delivery)
-
-    def pulls(self, repo: str) -> list[Pull]:
-        """Return all pull requests, oldest first."""
-        with self.lock:
-            self.repo(repo).refresh("me")
-            return list(self.repo(repo).pulls)
-
-    def merge(self, repo: str, number: int, by: str = "octocat") -> str:
-        """Merge a pull request with a real merge commit, and return that."""
-        with self.lock:
-            there, pull = self.repo(repo), self._pull(repo, number)
-            message = f"Merge pull request #{number} from {there.owner}/{pull.head_ref}"
-            pull.merge_sha = there.bare.merge(pull.base_ref, pull.head_sha, message)
-            there.end(pull, by, merged=True)
-            return pull.merge_sha
-
-    def close(self, repo: str, number: int, by: str = "octocat") -> None:
-        with self.lock:
-            self.repo(repo).end(self._pull(repo, number), by)
-
-    def reopen(self, repo: str, number: int, by: str = "octocat") -> None:
-        with self.lock:
-            self.repo(repo).reopen(self._pull(repo, number), by)
-
-    def edit(self, repo: str, number: int, *, title: str, by: str = "octocat") -> None:
-        with self.lock:
-            pull = self._pull(repo, number)
-            pull.title = title
-            self.webhooks.tell(self.repo(repo), "edited", pull, by)
-
-    def delete_branch(self, repo: str, branch: str, by: str = "octocat") -> None:
-        """Delete a branch, which closes its pull request."""
-        with self.lock:
-            self.repo(repo).bare.delete(branch)
-            self.repo(repo).refresh(by)
-
-    def _pull(self, repo: str, number: int) -> Pull:
-        self.repo(repo).refresh("me")
-        pull = self.repo(repo).pull(number)
-        assert pull is not None, f"{repo} has no pull request {number}"
-        return pull
 
     def __enter__(self) -> GitHub:
         self._thread.start()

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tests.doubles.github.state import Comment, Label, Pull, Repo
+    from tests.doubles.github.state import Label, Repo
+    from tests.doubles.github.webhooks import Hook
 
 Json = dict[str, Any]
+MOMENT = "2024-01-01T00:00:00Z"
+WHO = {"name": "x", "email": "x@localhost"}
+CHECKER = 15368
 REPO_URLS = (
     "archive assignees blobs branches collaborators comments commits compare contents contributors "
     "deployments downloads events forks git_commits git_refs git_tags hooks issue_comment issue_events "
@@ -34,13 +38,24 @@ def user(login: str, url: str) -> Json:
     } | {f"{name}_url": f"{here}/{name}" for name in USER_URLS.split()}
 
 
+def whole_user(login: str, url: str) -> Json:
+    """Return an account as its own owner sees it."""
+    numbers = "collaborators disk_usage followers following owned_private_repos private_gists public_gists"
+    return (
+        user(login, url)
+        | dict.fromkeys(("bio", "blog", "company", "email", "hireable", "location", "name"))
+        | dict.fromkeys(f"{numbers} public_repos total_private_repos".split(), 0)
+        | {"two_factor_authentication": True, "created_at": MOMENT, "updated_at": MOMENT}
+    )
+
+
 def repository(repo: Repo, *, push: bool = True) -> Json:
-    api, opened = _api(repo), sum(pull.state == "open" for pull in repo.pulls)
+    here, opened = api(repo), sum(pull.state == "open" for pull in repo.pulls)
     numbers = "forks forks_count stargazers_count watchers watchers_count network_count subscribers_count"
     yes = {"has_issues", "has_projects", "has_wiki", "has_downloads"}
-    made = time(repo.pulls[0].created_at) if repo.pulls else "2024-01-01T00:00:00Z"
+    made = time(repo.pulls[0].created_at) if repo.pulls else MOMENT
     return (
-        {f"{name}_url": f"{api}/{name}" for name in REPO_URLS.split()}
+        {f"{name}_url": f"{here}/{name}" for name in REPO_URLS.split()}
         | dict.fromkeys(numbers.split(), 0)
         | {name: name in yes for name in (*yes, "has_pages", "has_discussions", "fork", "disabled")}
         | {
@@ -57,18 +72,22 @@ def repository(repo: Repo, *, push: bool = True) -> Json:
             "language": None,
             "license": None,
             "mirror_url": None,
-            "url": api,
+            "url": here,
             "html_url": repo.html_url,
             "clone_url": f"{repo.html_url}.git",
             "git_url": f"git://localhost/{repo.name}.git",
             "ssh_url": f"git@localhost:{repo.name}.git",
             "svn_url": repo.html_url,
             "size": 1,
+            "topics": [],
+            "custom_properties": {},
+            "is_template": False,
+            "web_commit_signoff_required": False,
             "default_branch": repo.bare.default_branch,
             "open_issues": opened,
             "open_issues_count": opened,
             "pushed_at": made,
-            "created_at": "2024-01-01T00:00:00Z",
+            "created_at": MOMENT,
             "updated_at": made,
             "permissions": {
                 "admin": False,
@@ -81,102 +100,11 @@ def repository(repo: Repo, *, push: bool = True) -> Json:
     )
 
 
-def pull_simple(repo: Repo, pull: Pull) -> Json:
-    api = f"{_api(repo)}/pulls/{pull.number}"
-    issue = f"{_api(repo)}/issues/{pull.number}"
-    statuses = f"{_api(repo)}/statuses/{pull.head_sha}"
-    links = {
-        "self": api,
-        "html": pull.html_url,
-        "issue": issue,
-        "comments": f"{issue}/comments",
-        "review_comments": f"{api}/comments",
-        "review_comment": f"{_api(repo)}/pulls/comments{{/number}}",
-        "commits": f"{api}/commits",
-        "statuses": statuses,
-    }
-    people = [user(login, repo.url) for login in pull.assignees]
-    return {
-        "_links": {name: {"href": link} for name, link in links.items()},
-        "id": pull.id,
-        "node_id": f"PR_{pull.id}",
-        "number": pull.number,
-        "state": "open" if pull.state == "open" else "closed",
-        "locked": False,
-        "title": pull.title,
-        "body": pull.body or None,
-        "draft": pull.draft,
-        "user": user(pull.user, repo.url),
-        "labels": [label(repo, found) for name in pull.labels if (found := repo.label(name))],
-        "assignee": people[0] if people else None,
-        "assignees": people,
-        "requested_reviewers": [user(login, repo.url) for login in pull.reviewers],
-        "requested_teams": [team(repo, slug) for slug in pull.teams],
-        "milestone": None,
-        "head": _side(repo, pull.head_ref, pull.head_sha),
-        "base": _side(repo, pull.base_ref, pull.base_sha),
-        "author_association": "COLLABORATOR",
-        "auto_merge": None,
-        "merge_commit_sha": pull.merge_sha,
-        "created_at": time(pull.created_at),
-        "updated_at": time(pull.updated_at),
-        "closed_at": pull.closed_at and time(pull.closed_at),
-        "merged_at": pull.closed_at and time(pull.closed_at) if pull.merged else None,
-        "url": api,
-        "html_url": pull.html_url,
-        "diff_url": f"{pull.html_url}.diff",
-        "patch_url": f"{pull.html_url}.patch",
-        "issue_url": issue,
-        "comments_url": f"{issue}/comments",
-        "commits_url": f"{api}/commits",
-        "review_comments_url": f"{api}/comments",
-        "review_comment_url": f"{_api(repo)}/pulls/comments{{/number}}",
-        "statuses_url": statuses,
-    }
-
-
-def pull_full(repo: Repo, pull: Pull) -> Json:
-    files, added, gone = repo.bare.size(pull.base_sha, pull.head_sha)
-    return pull_simple(repo, pull) | {
-        "additions": added,
-        "deletions": gone,
-        "changed_files": files,
-        "commits": repo.bare.ahead(pull.base_sha, pull.head_sha),
-        "comments": sum(comment.number == pull.number for comment in repo.comments),
-        "review_comments": 0,
-        "merged": pull.merged,
-        "merged_by": user(pull.closed_by, repo.url) if pull.merged and pull.closed_by else None,
-        "mergeable": None if pull.state != "open" else True,
-        "mergeable_state": "unknown" if pull.state != "open" else "draft" if pull.draft else "clean",
-        "maintainer_can_modify": False,
-        "rebaseable": None,
-    }
-
-
-def issue(repo: Repo, pull: Pull) -> Json:
-    same = (
-        "number state locked title body draft user labels assignee assignees milestone created_at "
-        "updated_at closed_at author_association html_url comments_url"
-    )
-    simple = pull_simple(repo, pull)
-    api = f"{_api(repo)}/issues/{pull.number}"
-    return {name: simple[name] for name in same.split()} | {
-        "id": pull.id,
-        "node_id": f"PR_{pull.id}",
-        "comments": sum(comment.number == pull.number for comment in repo.comments),
-        "events_url": f"{api}/events",
-        "labels_url": f"{api}/labels{{/name}}",
-        "repository_url": _api(repo),
-        "url": api,
-        "pull_request": {key: simple[key] for key in ("url", "html_url", "diff_url", "patch_url")},
-    }
-
-
 def label(repo: Repo, found: Label) -> Json:
     return {
         "id": found.id,
         "node_id": f"LA_{found.id}",
-        "url": f"{_api(repo)}/labels/{found.name.replace(' ', '%20')}",
+        "url": f"{api(repo)}/labels/{found.name.replace(' ', '%20')}",
         "name": found.name,
         "description": found.description,
         "color": found.color,
@@ -184,23 +112,8 @@ def label(repo: Repo, found: Label) -> Json:
     }
 
 
-def comment(repo: Repo, said: Comment) -> Json:
-    return {
-        "id": said.id,
-        "node_id": f"IC_{said.id}",
-        "url": f"{_api(repo)}/issues/comments/{said.id}",
-        "html_url": f"{repo.html_url}/pull/{said.number}#issuecomment-{said.id}",
-        "issue_url": f"{_api(repo)}/issues/{said.number}",
-        "user": user(said.user, repo.url),
-        "body": said.body,
-        "author_association": "COLLABORATOR",
-        "created_at": time(said.created_at),
-        "updated_at": time(said.updated_at),
-    }
-
-
 def team(repo: Repo, slug: str) -> Json:
-    api = f"{repo.url}/teams/{slug}"
+    here = f"{repo.url}/teams/{slug}"
     return {
         "id": 1 + sum(slug.encode()),
         "node_id": f"T_{slug}",
@@ -213,15 +126,14 @@ def team(repo: Repo, slug: str) -> Json:
         "type": "organization",
         "parent": None,
         "organization_id": 1,
-        "url": api,
-        "html_url": api,
-        "members_url": f"{api}/members{{/member}}",
-        "repositories_url": f"{api}/repos",
+        "url": here,
+        "html_url": here,
+        "members_url": f"{here}/members{{/member}}",
+        "repositories_url": f"{here}/repos",
     }
 
 
 def installation(repo: Repo, app_id: int) -> Json:
-    moment = "2024-01-01T00:00:00Z"
     return {
         "id": repo.id,
         "app_id": app_id,
@@ -239,39 +151,89 @@ def installation(repo: Repo, app_id: int) -> Json:
         "single_file_name": None,
         "suspended_by": None,
         "suspended_at": None,
-        "created_at": moment,
-        "updated_at": moment,
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
+    }
+
+
+def hook(repo: Repo, made: Hook) -> Json:
+    here = f"{api(repo)}/hooks/{made.id}"
+    config = {"url": made.url, "content_type": made.content_type, "insecure_ssl": "0"}
+    return {
+        "type": "Repository",
+        "id": made.id,
+        "name": "web",
+        "active": made.active,
+        "events": sorted(made.events),
+        "config": config | ({"secret": "********"} if made.secret else {}),
+        "url": here,
+        "test_url": f"{here}/test",
+        "ping_url": f"{here}/pings",
+        "deliveries_url": f"{here}/deliveries",
+        "last_response": {"code": None, "status": "unused", "message": None},
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
     }
 
 
 def branch(repo: Repo, name: str, sha: str) -> Json:
-    tree = repo.bare.git("rev-parse", f"{sha}^{{tree}}")
-    api = f"{_api(repo)}/commits/{sha}"
-    who = {"name": "x", "email": "x@localhost", "date": "2024-01-01T00:00:00Z"}
+    here = f"{api(repo)}/branches/{name}"
     return {
         "name": name,
         "protected": False,
         "protection": {"enabled": False},
-        "protection_url": f"{_api(repo)}/branches/{name}/protection",
-        "_links": {"self": f"{_api(repo)}/branches/{name}", "html": f"{repo.html_url}/tree/{name}"},
+        "protection_url": f"{here}/protection",
+        "_links": {"self": here, "html": f"{repo.html_url}/tree/{name}"},
+        "commit": commit(repo, sha),
+    }
+
+
+def commit(repo: Repo, sha: str) -> Json:
+    here = f"{api(repo)}/commits/{sha}"
+    tree, message = repo.bare.commit(sha)
+    return {
+        "sha": sha,
+        "node_id": f"C_{sha}",
+        "url": here,
+        "html_url": f"{repo.html_url}/commit/{sha}",
+        "comments_url": f"{here}/comments",
+        "author": None,
+        "committer": None,
+        "parents": [],
         "commit": {
-            "sha": sha,
-            "node_id": f"C_{sha}",
-            "url": api,
-            "html_url": f"{repo.html_url}/commit/{sha}",
-            "comments_url": f"{api}/comments",
-            "author": None,
-            "committer": None,
-            "parents": [],
-            "commit": {
-                "url": api,
-                "author": who,
-                "committer": who,
-                "message": repo.bare.git("log", "-1", "--format=%B", sha),
-                "comment_count": 0,
-                "tree": {"sha": tree, "url": f"{_api(repo)}/git/trees/{tree}"},
+            "url": here,
+            "author": WHO | {"date": MOMENT},
+            "committer": WHO | {"date": MOMENT},
+            "message": message,
+            "comment_count": 0,
+            "tree": {"sha": tree, "url": f"{api(repo)}/git/trees/{tree}"},
+            "verification": {
+                "verified": False,
+                "reason": "unsigned",
+                "signature": None,
+                "payload": None,
+                "verified_at": None,
             },
         },
+    }
+
+
+def app(url: str, app_id: int) -> Json:
+    """Return an App: ours, or the one that runs checks."""
+    slug = "pimainteno" if app_id != CHECKER else "checker"
+    return {
+        "id": app_id,
+        "slug": slug,
+        "node_id": f"A_{app_id}",
+        "owner": user("octocat", url),
+        "name": slug,
+        "description": "",
+        "external_url": f"{url}/apps/{slug}",
+        "html_url": f"{url}/apps/{slug}",
+        "created_at": MOMENT,
+        "updated_at": MOMENT,
+        "permissions": {"contents": "write", "checks": "write"},
+        "events": ["push"],
     }
 
 
@@ -279,16 +241,5 @@ def time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _side(repo: Repo, ref: str, sha: str) -> Json:
-    who = user(repo.owner, repo.url)
-    return {
-        "label": f"{repo.owner}:{ref}",
-        "ref": ref,
-        "sha": sha,
-        "repo": repository(repo),
-        "user": who,
-    }
-
-
-def _api(repo: Repo) -> str:
+def api(repo: Repo) -> str:
     return f"{repo.url}/repos/{repo.name}"

@@ -1,17 +1,16 @@
-"""What GitHub remembers: repositories, pull requests, labels, comments, tokens."""
+"""What GitHub remembers: repositories, pull requests, what is said of them, labels, tokens."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.doubles.github.bare import Bare
 
+NOBODY = "0" * 40
 _ids = itertools.count(1000)
 
 
@@ -19,14 +18,68 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+class Tell(Protocol):
+    """Tells the hooks of a repository of an event."""
+
+    def __call__(self, repo: Repo, event: str, action: str, subject: Any, user: str, **more: Any) -> None: ...
+
+
+@dataclass
+class Reaction:
+    user: str
+    content: str
+    id: int = field(default_factory=lambda: next(_ids))
+    created_at: datetime = field(default_factory=now)
+
+
 @dataclass
 class Comment:
     number: int
     body: str
     user: str
+    app_id: int = 0
+    reactions: list[Reaction] = field(default_factory=list)
     id: int = field(default_factory=lambda: next(_ids))
     created_at: datetime = field(default_factory=now)
     updated_at: datetime = field(default_factory=now)
+
+
+@dataclass
+class Review:
+    """One review; `state` is as the API says it, DISMISSED where one was taken back."""
+
+    number: int
+    user: str
+    state: str
+    sha: str
+    body: str = ""
+    id: int = field(default_factory=lambda: next(_ids))
+    submitted_at: datetime = field(default_factory=now)
+
+
+@dataclass
+class Check:
+    """One check run of a commit; `conclusion` is None until it is completed."""
+
+    name: str
+    sha: str
+    status: str
+    conclusion: str | None
+    id: int = field(default_factory=lambda: next(_ids))
+    started_at: datetime = field(default_factory=now)
+    completed_at: datetime | None = None
+
+
+@dataclass
+class Status:
+    """The last status of a context of a commit."""
+
+    context: str
+    sha: str
+    state: str
+    description: str = ""
+    id: int = field(default_factory=lambda: next(_ids))
+    created_at: datetime = field(default_factory=now)
 
 
 @dataclass
@@ -74,6 +127,8 @@ class Token:
 
     login: str
     write: bool = True
+    hooks: bool = True
+    checks: bool = True
     repos: frozenset[str] | None = None
     until: datetime | None = None
     of_app: bool = False
@@ -93,24 +148,33 @@ class Repo:
     name: str
     bare: Bare
     url: str
-    tell: Callable[[Repo, str, Pull, str], None]
+    tell: Tell
     private: bool = True
     archived: bool = False
     drafts: bool = True
     sso: str = ""
     installed: bool = True
+    thinks: bool = False
+    """Whether it has yet to find out what can be merged."""
     collaborators: set[str] = field(default_factory=lambda: {"octocat"})
+    roles: dict[str, str] = field(default_factory=dict)
+    """Of collaborators that may more or less than write."""
     teams: set[str] = field(default_factory=set)
     protected: list[str] = field(default_factory=list)
     pulls: list[Pull] = field(default_factory=list)
     labels: dict[str, Label] = field(default_factory=dict)
     comments: list[Comment] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    statuses: list[Status] = field(default_factory=list)
+    tips: dict[str, str] = field(default_factory=dict)
     id: int = field(default_factory=lambda: next(_ids))
     id_name: str = ""
 
     def __post_init__(self) -> None:
         self.id_name = self.name  # stays when it is renamed
         self.collaborators.add(self.owner)
+        self.tips = self.bare.branches()
 
     @property
     def owner(self) -> str:
@@ -126,24 +190,45 @@ class Repo:
     def label(self, name: str) -> Label | None:
         return self.labels.get(name.casefold())
 
+    def role(self, login: str) -> str:
+        """Return what somebody may: admin, maintain, write, triage, read or none."""
+        if login == self.owner:
+            return "admin"
+        if login in self.collaborators:
+            return self.roles.get(login, "write")
+        return "none" if self.private else "read"
+
+    def association(self, login: str) -> str:
+        return "OWNER" if login == self.owner else "COLLABORATOR" if login in self.collaborators else "NONE"
+
     def refresh(self, user: str) -> None:
         """Bring open pull requests up to date with what was pushed; tell of what changed."""
         branches = self.bare.branches()
+        self._tell_of_pushes(branches, user)
         for pull in [each for each in self.pulls if each.state == "open"]:
             head, base = branches.get(pull.head_ref), branches.get(pull.base_ref)
-            if head is None:
+            if head is None or base is None:
                 self.end(pull, user)
                 continue
             moved = (head, base) != (pull.head_sha, pull.base_sha)
             if head != pull.head_sha:
-                pull.head_sha, pull.updated_at = head, now()
+                before, pull.head_sha, pull.updated_at = pull.head_sha, head, now()
                 self.bare.point(f"refs/pull/{pull.number}/head", head)
-                self.tell(self, "synchronize", pull, user)
-            if moved and base is not None:
+                self.tell(self, "pull_request", "synchronize", pull, user, before=before, after=head)
+            if moved:
                 pull.base_sha = base
                 if not self.bare.ahead(base, head):
                     pull.merge_sha = base
                     self.end(pull, user, merged=True)
+
+    def _tell_of_pushes(self, branches: dict[str, str], user: str) -> None:
+        before, self.tips = self.tips, branches
+        for name in sorted(before.keys() | branches.keys()):
+            old, new = before.get(name, NOBODY), branches.get(name, NOBODY)
+            if old != new:
+                self.tell(self, "push", "", name, user, before=old, after=new)
+            if new == NOBODY:
+                self.tell(self, "delete", "", name, user)
 
     def open(self, title: str, body: str, head: str, base: str, *, draft: bool, user: str) -> Pull:
         branches = self.bare.branches()
@@ -153,17 +238,17 @@ class Repo:
         pull = Pull(number, title, body, head, base, sha, branches[base], draft, user, url)
         self.pulls.append(pull)
         self.bare.point(f"refs/pull/{number}/head", sha)
-        self.tell(self, "opened", pull, user)
+        self.tell(self, "pull_request", "opened", pull, user)
         return pull
 
     def end(self, pull: Pull, user: str, *, merged: bool = False) -> None:
         pull.state, pull.closed_by = ("merged" if merged else "closed"), user
         pull.closed_at = pull.updated_at = now()
-        self.tell(self, "closed", pull, user)
+        self.tell(self, "pull_request", "closed", pull, user)
 
     def reopen(self, pull: Pull, user: str) -> None:
         pull.state, pull.closed_at, pull.closed_by, pull.updated_at = "open", None, None, now()
-        self.tell(self, "reopened", pull, user)
+        self.tell(self, "pull_request", "reopened", pull, user)
 
 
 def token_for_app(repos: frozenset[str], lasts: timedelta) -> Token:

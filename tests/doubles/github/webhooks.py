@@ -1,4 +1,4 @@
-"""Signed deliveries, sent one after another, as GitHub sends them."""
+"""Signed deliveries, sent one after another, as GitHub sends them, or as a test wants them to go wrong."""
 
 from __future__ import annotations
 
@@ -14,18 +14,30 @@ from urllib.parse import urlencode
 
 import httpx
 
-from tests.doubles.github import shapes
+from tests.doubles.github import events, schema
+from tests.doubles.github.schema import ViolationError
 
 if TYPE_CHECKING:
-    from tests.doubles.github.state import Pull, Repo
+    from collections.abc import Iterable
+
+    from tests.doubles.github.state import Repo
 
 
 @dataclass
 class Hook:
+    """Where events go; without a repository it is for those of all, and no list names it."""
+
     url: str
     secret: str
     content_type: str = "json"
     id: int = 1
+    repo: Repo | None = None
+    events: frozenset[str] = frozenset(events.EVENTS)
+    active: bool = True
+
+    def wants(self, repo: Repo, event: str) -> bool:
+        ours = self.repo is None or self.repo is repo
+        return ours and self.active and (event in self.events or event == "ping")
 
 
 @dataclass
@@ -40,7 +52,7 @@ class Delivery:
 
     @property
     def action(self) -> str:
-        return str(self.payload["action"])
+        return str(self.payload.get("action", ""))
 
     @property
     def body(self) -> bytes:
@@ -64,9 +76,11 @@ class Delivery:
 class Webhooks:
     """The hooks of a GitHub, a thread that sends, and what was sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, violations: list[str]) -> None:
         self.hooks: list[Hook] = []
         self.deliveries: list[Delivery] = []
+        self.held: list[Delivery] = []
+        self._violations, self._holds, self._made = violations, False, 0
         self._waiting: queue.Queue[Delivery | None] = queue.Queue()
         self._thread = threading.Thread(target=self._send_all, name="github webhooks")
 
@@ -77,25 +91,43 @@ class Webhooks:
         self._waiting.put(None)
         self._thread.join()
 
-    def tell(self, repo: Repo, action: str, pull: Pull, user: str) -> None:
-        """Tell all hooks what happened to a pull request."""
-        if not self.hooks:
+    def add(self, url: str, secret: str, content_type: str, repo: Repo | None, names: Iterable[str]) -> Hook:
+        self._made += 1
+        self.hooks.append(Hook(url, secret, content_type, self._made, repo, frozenset(names)))
+        return self.hooks[-1]
+
+    def tell(self, repo: Repo, event: str, action: str, subject: Any, user: str, **more: Any) -> None:
+        """Tell whoever wants to know of an event."""
+        theirs = [hook for hook in self.hooks if hook.wants(repo, event)]
+        if not theirs:
             return
-        payload = {
-            "action": action,
-            "number": pull.number,
-            "pull_request": shapes.pull_full(repo, pull),
-            "repository": shapes.repository(repo),
-            "sender": shapes.user(user, repo.url),
-        }
-        for hook in self.hooks:
-            self.send(Delivery(hook, "pull_request", payload))
+        payload = events.payload(repo, event, action, subject, user, **more)
+        try:
+            schema.check_delivery(event, action, payload)
+        except ViolationError as error:
+            self._violations.append(str(error))
+        for hook in theirs:
+            self.send(Delivery(hook, event, payload))
+
+    def hold(self) -> None:
+        """Keep deliveries in `held` from now on."""
+        self._holds = True
+
+    def release(self, these: Iterable[Delivery] | None = None) -> None:
+        """Send what was held, as it came or just these in their order; what is not among them is dropped."""
+        chosen = self.held if these is None else list(these)
+        self._holds, self.held = False, []
+        for delivery in chosen:
+            self.send(delivery)
 
     def send(self, delivery: Delivery) -> None:
         """Send a delivery; again, under its old id, where it was sent before."""
         if not any(each is delivery for each in self.deliveries):
             self.deliveries.append(delivery)
-        self._waiting.put(delivery)
+        if self._holds:
+            self.held.append(delivery)
+        else:
+            self._waiting.put(delivery)
 
     def settle(self) -> None:
         """Wait until everything was sent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,7 +16,7 @@ from worker.forges.base import NewProposal, Remote
 from worker.forges.github.answers import Place
 from worker.forges.github.forge import GitHubForge, on_github
 from worker.forges.github.hub import Hub
-from worker.forges.github.pacer import Pacer
+from worker.forges.pacer import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,7 +204,7 @@ async def test_the_pull_request_of_our_own_branch_is_found(api: respx.MockRouter
     closed = pull(5, state="closed")
     route = api.get("/repos/me/greeter/pulls").respond(json=[stranger, gone, closed, merged])
     found = await make().find(DRAFT.branch)
-    assert found == Remote(5, closed["html_url"], "closed", draft=True, head=DRAFT.head)
+    assert found == Remote(5, closed["html_url"], "closed", draft=True, head=DRAFT.head, branch=DRAFT.branch)
     params = route.calls.last.request.url.params
     assert (params["head"], params["state"], params["direction"]) == (f"me:{DRAFT.branch}", "all", "desc")
     route.respond(json=[merged])
@@ -219,7 +220,9 @@ async def test_strangers_on_the_first_page_hide_nothing(api: respx.MockRouter) -
     pages = {"1": [stranger] * 30, "2": [pull(3)]}
 
     def page(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=pages[request.url.params["page"]])
+        number = request.url.params["page"]
+        more = {"Link": f'<{API}/repositories/1/pulls?page=2>; rel="next"'} if number == "1" else {}
+        return httpx.Response(200, json=pages[number], headers=more)
 
     api.get("/repos/me/greeter/pulls").mock(side_effect=page)
     assert (await make().find(DRAFT.branch) or pytest.fail("not found")).number == 3
@@ -288,6 +291,14 @@ async def test_update_close_and_reopen_change_just_that(api: respx.MockRouter) -
     await forge.close(REMOTE)
     await forge.reopen(REMOTE)
     assert sent(route) == [{"title": DRAFT.title, "body": DRAFT.body}, {"state": "closed"}, {"state": "open"}]
+
+
+async def test_update_points_it_to_another_branch_where_its_own_is_gone(api: respx.MockRouter) -> None:
+    route = api.patch("/repos/me/greeter/pulls/3").respond(json=pull())
+    await make().update(replace(REMOTE, base="master"), DRAFT)
+    await make().update(replace(REMOTE, base=DRAFT.base), DRAFT)
+    text = {"title": DRAFT.title, "body": DRAFT.body}
+    assert sent(route) == [text | {"base": DRAFT.base}, text]
 
 
 async def test_dressing_asks_for_what_is_missing_and_notes_what_is_refused(api: respx.MockRouter) -> None:

@@ -12,19 +12,19 @@ from app.core.errors import ForgeError, ForgeRefusedError, ForgeWaitError
 from app.core.settings import GitHubForge as GitHubSettings
 from tests.doubles.github import Fault, GitHub
 from tests.doubles.origin import made
+from tests.worker.forges.github_place import BRANCH, REPO, TOKEN, Clock, forge_of, mended
 from worker.forges.base import NewProposal, Remote
 from worker.forges.github.answers import Place
 from worker.forges.github.forge import GitHubForge
 from worker.forges.github.hub import Hub
-from worker.forges.github.pacer import Pacer
+from worker.forges.pacer import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-REPO = "me/greeter"
-TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
-BRANCH = "pimainteno/fix/greeter.service-0a1b2c3d"
+    from tests.doubles.origin import Origin
+
 PULLS = r"/repos/me/greeter/pulls$"
 ONE = r"/repos/me/greeter/pulls/1$"
 
@@ -52,21 +52,13 @@ FAULTS = {
 ANYWHERE = [name for name in FAULTS if name != "422 head"]
 
 
-class Clock:
-    """A time of its own: waits pass at once."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    async def pause(self, seconds: float) -> None:
-        self.now += seconds
+@pytest.fixture
+def origin(tmp_path: Path) -> Origin:
+    return mended(tmp_path / "owner")
 
 
 @pytest.fixture
-async def github(tmp_path: Path) -> AsyncIterator[GitHub]:
-    origin = made(tmp_path / "owner")
-    origin.commit({"app.py": "1\n"}, "begin")
-    origin.commit({"app.py": "2\n"}, "mend", to=BRANCH)
+async def github(tmp_path: Path, origin: Origin) -> AsyncIterator[GitHub]:
     async with GitHub(tmp_path / "hub", repos={REPO: origin.bare}, token=TOKEN) as github:
         yield github
 
@@ -78,9 +70,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def forge(github: GitHub, clock: Clock) -> GitHubForge:
-    settings = GitHubSettings(kind="github", api_url=github.url, token=TOKEN)  # type: ignore[arg-type]
-    pace = Pacer(clock=lambda: clock.now, pause=clock.pause)
-    return GitHubForge(Hub(Place("greeter", "hub", REPO), settings, pace), github.clone_url(REPO))
+    return forge_of(github, clock)
 
 
 def draft(body: str = "why") -> NewProposal:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.core.errors import ConfigurationError, ForgeAccessError, ForgeError, ForgeWaitError
 from tests.worker.forges.test_github import API, DRAFT, NOT_FOUND, REPO, make, pull
-from worker.forges.github.pacer import Pacer, of
+from worker.forges.pacer import Pacer, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

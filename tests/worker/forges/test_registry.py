@@ -10,6 +10,7 @@ from app.core.errors import ConfigurationError, NotFoundError
 from app.core.settings import load
 from worker.forges.base import NewProposal
 from worker.forges.github.forge import GitHubForge
+from worker.forges.gitlab.forge import GitLabForge
 from worker.forges.local import LocalForge
 from worker.forges.registry import forge_for
 
@@ -26,9 +27,10 @@ def settings(tmp_path: Path) -> Settings:
     (tmp_path / "pimainteno.toml").write_text(
         f'state_dir = "{tmp_path}"\npublic_url = "https://pm.example"\n'
         '[forges.here]\nkind = "local"\n[forges.hub]\nkind = "github"\ntoken = "ghp_1"\n'
-        '[forges.lab]\nkind = "gitlab"\n'
+        '[forges.lab]\nkind = "gitlab"\ntoken = "glpat-1"\n[forges.bare]\nkind = "gitlab"\n'
         '[projects.a]\nforge = "here"\nrepo = "/srv/a.git"\n'
         '[projects.b]\nforge = "hub"\nrepo = "me/b"\n[projects.c]\nforge = "lab"\nrepo = "me/c"\n'
+        '[projects.d]\nforge = "bare"\nrepo = "me/d"\n'
     )
     return load(tmp_path / "pimainteno.toml", env={})
 
@@ -51,11 +53,19 @@ def test_github(settings: Settings) -> None:
     assert not forge.capabilities.merges_here
 
 
-def test_what_is_not_built_yet_says_so(settings: Settings) -> None:
-    with pytest.raises(ConfigurationError, match="'gitlab' is not built yet in this version"):
-        forge_for(settings, "c")
+def test_gitlab(settings: Settings) -> None:
+    forge = forge_for(settings, "c")
+    assert isinstance(forge, GitLabForge)
+    assert (forge.clone_url, forge.public, forge.login) == ("https://gitlab.com/me/c.git", None, None)
+    assert forge.capabilities.dresses
+    assert not forge.capabilities.merges_here
+
+
+def test_a_forge_without_a_token_says_so(settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match=r"project d on forge bare: \[forges.bare\] has no token"):
+        forge_for(settings, "d")
 
 
 def test_an_unknown_project(settings: Settings) -> None:
-    with pytest.raises(NotFoundError, match="known projects: a, b, c"):
-        forge_for(settings, "d")
+    with pytest.raises(NotFoundError, match="known projects: a, b, c, d"):
+        forge_for(settings, "e")

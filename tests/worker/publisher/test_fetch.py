@@ -93,7 +93,7 @@ def _other_forge(house: House) -> None:
         (_empty, ["greeter", "here", "empty", "push a first commit"]),
         (_no_branch, ["greeter", "here", "'release'", "main", "[projects.greeter] branch"]),
         (_no_default, ["greeter", "here", "default branch", "set [projects.greeter] branch"]),
-        (_other_forge, ["forges.lab", "gitlab", "not built yet", "local"]),
+        (_other_forge, ["greeter", "[forges.lab] has no token"]),
     ],
 )
 async def test_what_a_person_has_to_mend_fails_with_the_remedy(

@@ -12,8 +12,8 @@ from app.core.models import ProposalState
 from app.store import jobs
 from tests.doubles.github import Fault, GitHub
 from tests.worker.publisher.conftest import FIXED
+from worker.forges import pacer
 from worker.forges.github import forge as github_forge
-from worker.forges.github import pacer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 REPO = "me/greeter"
 TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 PULLS = r"/repos/me/greeter/pulls$"
+LABELS = ["bug", "pimainteno", "pimainteno: fix", "risk: low"]
 CHECKS = 'checks = ["pytest -q"]\n'
 
 
@@ -44,7 +45,8 @@ def writes(github: GitHub) -> list[tuple[str, str]]:
 
 async def test_the_row_says_open_before_the_pull_request_is_dressed(house: House, github: GitHub) -> None:
     job = await house.ready()
-    (dress,) = await house.do(job)
+    dress, read = await house.do(job)
+    assert (dress.name, read.name) == ("dress", "reconcile")
     proposal, (pull,) = await house.proposal(), github.pulls(REPO)
     assert (proposal.state, proposal.number) == (ProposalState.OPEN, pull.number)
     assert (proposal.url, proposal.draft) == (pull.html_url, True)
@@ -52,7 +54,7 @@ async def test_the_row_says_open_before_the_pull_request_is_dressed(house: House
     assert writes(github) == [("POST", f"/repos/{REPO}/pulls")]
     assert await house.do(dress) == []
     (pull,) = github.pulls(REPO)
-    assert (sorted(pull.labels), pull.reviewers) == (["bug", "pimainteno"], ["octocat"])
+    assert (sorted(pull.labels), pull.reviewers) == (LABELS, ["octocat"])
     (note,) = await house.events("proposal.updated")
     assert note.text.startswith("Not taken by the forge: reviewer nobody: ")
     assert (await house.proposal()).state is ProposalState.OPEN
@@ -64,9 +66,9 @@ async def test_the_row_says_open_before_the_pull_request_is_dressed(house: House
 async def test_a_crash_after_the_row_says_open_still_dresses(house: House, github: GitHub) -> None:
     job = await house.ready()
     await house.call(job)
-    (dress,) = await house.do(await house.again(job))
+    dress, _ = await house.do(await house.again(job))
     await house.do(dress)
-    assert sorted(github.pulls(REPO)[0].labels) == ["bug", "pimainteno"]
+    assert sorted(github.pulls(REPO)[0].labels) == LABELS
     assert len(github.pulls(REPO)) == 1
 
 

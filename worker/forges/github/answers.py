@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.core.errors import ForgeAccessError, ForgeError, ForgeRefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from worker.forges import answers
 
 RIGHTS = "Contents and Pull requests: read and write"
-MOVED = (301, 302, 303, 307, 308)
 _LIMIT = re.compile(r"rate limit|abuse detection|temporarily blocked", re.IGNORECASE)
 _SSO_URL = re.compile(r"url=(https://[^\s;,]+)")
 
@@ -36,34 +31,14 @@ class Place:
         return f"project {self.project} on forge {self.forge}"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came back for `asked`, such as "POST /repos/me/greeter/pulls"; header names in small letters."""
+class Answer(answers.Answer):
+    """An answer of GitHub."""
 
-    asked: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def data(self) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """The JSON in it; None where there is none."""
-        try:
-            return json.loads(self.body)
-        except ValueError:  # UnicodeDecodeError is one
-            return None
-
-    @property
-    def words(self) -> str:
-        """GitHub's own words, on one line; what came in their place where it is not GitHub's JSON."""
-        data = self.data
-        if not isinstance(data, dict):
-            kind = self.headers.get("content-type", "no content type")
-            return f"{kind}: {_line(self.body.decode(errors='replace'), 120) or 'nothing in it'}"
+    def said(self, data: dict[str, Any]) -> list[str]:
+        """Return the message and the details of a 422."""
         errors: object = data.get("errors")
         more = [_detail(each) for each in errors] if isinstance(errors, list) else [errors]
-        said = [data.get("message"), *more]
-        return _line("; ".join(str(each) for each in said if each), 600) or "no words"
+        return [str(each) for each in (data.get("message"), *more) if each]
 
 
 def wait_s(answer: Answer, now: float) -> float | None:
@@ -74,18 +49,28 @@ def wait_s(answer: Answer, now: float) -> float | None:
     if answer.status not in (403, 429):
         return None
     if later := answer.headers.get("retry-after"):
-        return _seconds(later, now)
+        return answers.seconds(later, now)
     reset = answer.headers.get("x-ratelimit-reset", "")
     if answer.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
         return max(1.0, int(reset) - now)
     return 0.0 if answer.status == 429 or _LIMIT.search(answer.words) else None
 
 
-def error(place: Place, answer: Answer) -> ForgeError:
-    """Return what an answer that is no success means."""
+def quota(answer: Answer, now: float) -> tuple[int, int, float] | None:
+    """Return how many calls are left, of how many, and for how many seconds; None where it is not said."""
+    headers = answer.headers
+    told = [headers.get(f"x-ratelimit-{name}", "") for name in ("remaining", "limit", "reset")]
+    if headers.get("x-ratelimit-resource", "core") != "core" or not all(map(str.isdecimal, told)):
+        return None
+    remaining, limit, reset = map(int, told)
+    return remaining, limit, reset - now
+
+
+def error(place: Place, answer: Answer, rights: str = RIGHTS) -> ForgeError:
+    """Return what an answer that is no success means; `rights` are what the call needs."""
     status, words = answer.status, answer.words
     said = f"{place}: GitHub answered {status} to {answer.asked} ({words})"
-    if status in MOVED:
+    if status in answers.MOVED:
         return ForgeAccessError(
             f"{said}: {place.repo} was renamed or moved: set its new name as [projects.{place.project}] repo"
         )
@@ -96,11 +81,11 @@ def error(place: Place, answer: Answer) -> ForgeError:
     if status == 401:
         return UnknownTokenError(f"{said}: {_identity(place)}")
     if status in (403, 451):
-        return ForgeAccessError(f"{said}: {_right(place, answer)}")
+        return ForgeAccessError(f"{said}: {_right(place, answer, rights)}")
     if status == 404:
         return ForgeAccessError(
             f"{said}: there is no {place.repo}, or the {_who(place)} may not see it: check "
-            f"[projects.{place.project}] repo, and that {RIGHTS} on it are granted"
+            f"[projects.{place.project}] repo, and that {rights} on it are granted"
         )
     if status == 409 or status >= 500:
         return ForgeError(f"{said}: it is tried again")
@@ -120,7 +105,8 @@ def archived(place: Place) -> ForgeAccessError:
 def renamed(place: Place, name: str) -> ForgeAccessError:
     """Return the error for a repository that has another name now."""
     return ForgeAccessError(
-        f"{place}: {place.repo} is now called {_line(name, 150)}: set [projects.{place.project}] repo to that"
+        f"{place}: {place.repo} is now called {answers.line(name, 150)}: "
+        f"set [projects.{place.project}] repo to that"
     )
 
 
@@ -150,7 +136,7 @@ def _identity(place: Place) -> str:
     return f"make a new token on GitHub and put it into token or token_file of [forges.{place.forge}]"
 
 
-def _right(place: Place, answer: Answer) -> str:
+def _right(place: Place, answer: Answer, rights: str) -> str:
     words = answer.words.lower()
     sso = answer.headers.get("x-github-sso", "")
     if sso or "saml" in words:
@@ -162,8 +148,8 @@ def _right(place: Place, answer: Answer) -> str:
     if "suspended" in words:
         return f"unsuspend the {_who(place)} on GitHub"
     needs = answer.headers.get("x-accepted-github-permissions", "")
-    more = f"; this call needs {_line(needs, 100)}" if needs else ""
-    return f"give the {_who(place)} {RIGHTS} on {place.repo}{more}"
+    more = f"; this call needs {answers.line(needs, 100)}" if needs else ""
+    return f"give the {_who(place)} {rights} on {place.repo}{more}"
 
 
 def _who(place: Place) -> str:
@@ -175,18 +161,3 @@ def _detail(error: object) -> str:
     if not isinstance(error, dict):
         return str(error)
     return str(error.get("message") or " ".join(str(error[k]) for k in ("field", "code") if error.get(k)))
-
-
-def _seconds(header: str, now: float) -> float:
-    if header.strip().isdecimal():
-        return max(1.0, float(header))
-    try:
-        return max(1.0, parsedate_to_datetime(header).timestamp() - now)
-    except ValueError:
-        return 0.0
-
-
-def _line(text: str, most: int) -> str:
-    """Return words of others on one printable line."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= most else line[: most - 1] + "…"

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import ForgeAccessError, ForgeError, ForgeRefusedError, ForgeWaitError
+from worker.forges.answers import MOVED
 from worker.forges.base import Capabilities, NewProposal, Remote
-from worker.forges.github import answers, dressing
+from worker.forges.github import answers, dressing, hooks, pulls, reading, saying, verdicts
 from worker.forges.github.answers import Place
 from worker.forges.github.hub import Hub
 from worker.git.commands import Login
@@ -19,9 +20,9 @@ from worker.git.commands import Login
 if TYPE_CHECKING:
     from app.core.settings import GitHubForge as GitHubSettings
     from app.core.settings import ProjectSettings
+    from worker.forges.base import Comment, Reaction, Standing
 
-CAN = Capabilities(merges_here=False, dresses=True)
-PAGE = 30
+CAN = Capabilities(merges_here=False, dresses=True, is_read_back=True)
 
 
 class GitHubForge:
@@ -40,40 +41,33 @@ class GitHubForge:
         """Learn visibility, address and a fresh token; raises ForgeAccessError where none may push."""
         hub, place = self._hub, self._hub.place
         answer = await hub.ask("GET", hub.repo)
-        if answer.status in answers.MOVED and hub.is_ours(there := answer.headers.get("location", "")):
+        if answer.status in MOVED and hub.is_ours(there := answer.headers.get("location", "")):
             answer = await hub.ask("GET", there)
         data = hub.good(answer)
-        name = str(_of(data, "full_name"))
+        name = str(pulls.of(data, "full_name"))
         if name.casefold() != place.repo.casefold():
             raise answers.renamed(place, name)
-        if _of(data, "archived") is True:
+        if pulls.of(data, "archived") is True:
             raise answers.archived(place)
-        rights = _of(data, "permissions")  # an installation's are all false; its token says what it may
+        rights = pulls.of(data, "permissions")  # an installation's are all false; its token says what it may
         if not place.app_id and isinstance(rights, dict) and rights.get("push") is False:
             raise answers.not_granted(place, "Contents and Pull requests")
-        private = _of(data, "private")
+        private = pulls.of(data, "private")
         self.public = None if private is None else private is False
-        self.web_url = _of(data, "html_url")
+        self.web_url = pulls.of(data, "html_url")
         self.login = Login("x-access-token", await hub.token())
 
     async def find(self, branch: str) -> Remote | None:
         """Return the pull request of our branch: the open one, else the newest; a fork's is none of ours."""
         hub = self._hub
         owner = hub.place.repo.partition("/")[0]
-        found: list[Remote] = []
-        for page in range(1, 11):
-            pulls = await hub.read(
-                f"{hub.repo}/pulls",
-                head=f"{owner}:{branch}",
-                state="all",
-                sort="created",
-                direction="desc",
-                per_page=PAGE,
-                page=page,
+        found = [
+            self._remote(pull)
+            async for pull in hub.pages(
+                f"{hub.repo}/pulls", head=f"{owner}:{branch}", state="all", sort="created", direction="desc"
             )
-            found += [self._remote(pull) for pull in _list(pulls) if self._is_ours(pull, branch)]
-            if len(_list(pulls)) < PAGE:
-                break
+            if pulls.is_at_home(hub.place, pull) and pulls.of(pull, "head", "ref") == branch
+        ]
         return next((each for each in found if each.state == "open"), found[0] if found else None)
 
     async def open(self, draft: NewProposal) -> Remote:
@@ -87,7 +81,10 @@ class GitHubForge:
 
     async def update(self, remote: Remote, draft: NewProposal) -> Remote:
         """Bring title and description up to date; whether it is a draft is people's to say from now on."""
-        return await self._changed(remote, {"title": draft.title, "body": draft.body})
+        columns = {"title": draft.title, "body": draft.body}
+        if remote.base and draft.base != remote.base:
+            columns["base"] = draft.base
+        return await self._changed(remote, columns)
 
     async def close(self, remote: Remote) -> None:
         """Close a pull request without merging."""
@@ -100,6 +97,42 @@ class GitHubForge:
     async def dress(self, remote: Remote, draft: NewProposal) -> tuple[str, ...]:
         """Add labels, reviewers and assignees that are not there; return what GitHub would not take."""
         return await dressing.dress(self._hub, remote.number, draft)
+
+    async def read(self, number: int) -> Remote | None:
+        """Return a pull request as it stands now; None where there is none of that number."""
+        return await reading.read(self._hub, number)
+
+    async def open_requests(self) -> list[Remote]:
+        """Return all open pull requests of branches with our names in this repository."""
+        return await reading.open_requests(self._hub)
+
+    async def standing(self, remote: Remote) -> Standing:
+        """Return what check runs, statuses and reviews say."""
+        return await verdicts.standing(self._hub, remote)
+
+    async def comments(self, remote: Remote, *, after: int) -> list[Comment]:
+        """Return the comments with ids above `after`, oldest first; none that stand at lines."""
+        return await reading.comments(self._hub, remote.number, after)
+
+    async def may_write(self, person: str) -> bool:
+        """Tell whether a person may push to the repository."""
+        return await reading.may_write(self._hub, person)
+
+    async def say(self, remote: Remote, topic: str, text: str) -> None:
+        """Write our one comment about a topic, or edit it in place where it says something else."""
+        await saying.say(self._hub, remote.number, topic, text)
+
+    async def react(self, remote: Remote, comment: int, reaction: Reaction) -> None:  # noqa: ARG002 - the protocol's
+        """Put a reaction of ours under a comment, where that is still there."""
+        await saying.react(self._hub, comment, reaction)
+
+    async def hook(self, url: str, secret: str) -> None:
+        """Have events sent to `url`; ForgeAccessError where the token may not make hooks."""
+        await hooks.hook(self._hub, url, secret)
+
+    async def unhook(self, url: str) -> bool:
+        """Take away the hook that sends to `url`; False where there is none."""
+        return await hooks.unhook(self._hub, url)
 
     async def _opened(self, draft: NewProposal, *, as_draft: bool) -> Remote:
         body = {"title": draft.title, "body": draft.body, "head": draft.branch, "base": draft.base}
@@ -122,23 +155,8 @@ class GitHubForge:
             await self._hub.write("PATCH", f"{self._hub.repo}/pulls/{remote.number}", columns)
         )
 
-    def _is_ours(self, pull: Any, branch: str) -> bool:  # noqa: ANN401 - whatever JSON holds
-        head = _of(pull, "head")
-        home = str(_of(_of(head, "repo"), "full_name"))  # the repository is null where a fork is gone
-        return home.casefold() == self._hub.place.repo.casefold() and _of(head, "ref") == branch
-
     def _remote(self, pull: Any) -> Remote:  # noqa: ANN401 - whatever JSON holds
-        number, url = _of(pull, "number"), _of(pull, "html_url")
-        if not isinstance(number, int) or not isinstance(url, str):
-            raise ForgeError(f"{self._hub.place}: GitHub answered with something that is no pull request")
-        merged = bool(_of(pull, "merged_at")) or _of(pull, "merged") is True
-        return Remote(
-            number=number,
-            url=url,
-            state="merged" if merged else "closed" if _of(pull, "state") == "closed" else "open",
-            draft=_of(pull, "draft") is True,
-            head=str(_of(_of(pull, "head"), "sha") or ""),
-        )
+        return pulls.remote(self._hub.place, pull)
 
 
 def on_github(project: str, ours: ProjectSettings, theirs: GitHubSettings) -> GitHubForge:
@@ -160,11 +178,3 @@ def _hub(place: Place, theirs: GitHubSettings) -> Hub:
 def _clone_url(api_url: str, repo: str) -> str:
     site = "https://github.com" if api_url == "https://api.github.com" else api_url.removesuffix("/api/v3")
     return f"{site}/{repo}.git"
-
-
-def _of(data: Any, key: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    return data.get(key) if isinstance(data, dict) else None
-
-
-def _list(data: Any) -> list[Any]:  # noqa: ANN401 - whatever JSON holds
-    return data if isinstance(data, list) else []

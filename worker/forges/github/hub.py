@@ -17,8 +17,10 @@ from urllib.parse import quote, urlsplit
 
 from app.core import lean
 from app.core.errors import ConfigurationError, ForgeError, ForgeWaitError
-from worker.forges.github import answers, pacer
-from worker.forges.github.answers import Answer, Place
+from worker.forges import pacer
+from worker.forges.github import answers
+from worker.forges.github.answers import RIGHTS, Answer, Place
+from worker.forges.github.kept import Kept
 
 with lean.without("click", "pygments", "rich"):  # for the command that httpx brings along
     import httpx
@@ -28,14 +30,16 @@ with lean.without("click", "pygments", "rich"):  # for the command that httpx br
     from githubkit.exception import RequestError, RequestFailed, RequestTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from app.core.settings import GitHubForge as GitHubSettings
-    from worker.forges.github.pacer import Pacer
+    from worker.forges.pacer import Pacer
 
 CONNECT_S, TOTAL_S = 10.0, 30.0
 FRESH_S = 600.0
 """An App's token is good for an hour; one that ends sooner than this might not last through a push."""
+PAGE, PAGES = 100, 100
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 NEEDS = {"contents": "Contents", "pull_requests": "Pull requests"}
 
@@ -52,6 +56,8 @@ class Hub:
         self.place, self._settings = place, settings
         self.repo = f"/repos/{quote(place.repo)}"
         self._token = settings.token.get_secret_value()
+        self._login = ""
+        self._kept = Kept()
         self._good_until = datetime.max.replace(tzinfo=UTC)
         if place.app_id:
             self._good_until = datetime.min.replace(tzinfo=UTC)
@@ -72,13 +78,26 @@ class Hub:
             auto_retry=False,
         )
 
-    async def read(self, path: str, **params: str | int) -> Any:  # noqa: ANN401 - whatever JSON holds
+    async def read(self, path: str, *, rights: str = RIGHTS, **params: str | int) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON of a GET; raises ForgeError."""
-        return self.good(await self.ask("GET", path, params=params))
+        return self.good(await self.ask("GET", path, params=params), rights)
 
-    async def write(self, method: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+    async def pages(
+        self, path: str, key: str = "", *, rights: str = RIGHTS, **params: str | int
+    ) -> AsyncIterator[Any]:
+        """Give each item of a list of any length, which is the answer itself or stands in it as `key`."""
+        for page in range(1, PAGES + 1):
+            answer = await self.ask("GET", path, params={**params, "per_page": PAGE, "page": page})
+            data = self.good(answer, rights)
+            items = data.get(key) if isinstance(data, dict) else data
+            for item in items if isinstance(items, list) else []:
+                yield item
+            if 'rel="next"' not in answer.headers.get("link", ""):
+                return
+
+    async def write(self, method: str, path: str, body: dict[str, Any], *, rights: str = RIGHTS) -> Any:  # noqa: ANN401
         """Return the JSON that a write answers with, sent once and at GitHub's pace; raises ForgeError."""
-        data = self.good(await self.ask(method, path, body=body, paced=True))
+        data = self.good(await self.ask(method, path, body=body, paced=True), rights)
         self._pacer.went_well()
         return data
 
@@ -94,19 +113,31 @@ class Hub:
         """Return whatever GitHub answers; raises ForgeError where nothing whole came, or it wants to wait."""
         self._may_ask()
         token = await self.token()
+        if method == "GET":
+            return await self._conditional(path, f"Bearer {token}", params)
         async with self._pacer.turn() if paced else nullcontext():
             self._may_ask()  # somebody may have met a limit while this one stood in line
             return await self._send(method, path, f"Bearer {token}", params, body)
 
-    def good(self, answer: Answer) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return the JSON of an answer that is a success; raises ForgeError."""
+    def good(self, answer: Answer, rights: str = RIGHTS) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return the JSON of an answer that is a success; raises ForgeError, for `rights` where they lack."""
         data = answer.data
         if 200 <= answer.status < 300 and isinstance(data, dict | list):
             return data
-        error = answers.error(self.place, answer)
+        error = answers.error(self.place, answer, rights)
         if isinstance(error, answers.UnknownTokenError) and self.place.app_id:
             self._good_until = datetime.min.replace(tzinfo=UTC)  # revoked: the next try asks for a new one
         raise error
+
+    async def me(self) -> str:
+        """Return the login that what we write has there; raises ForgeError."""
+        await self.token()  # an App learns its name with it
+        if not self._login:
+            user = await self.read("/user")
+            if not isinstance(user, dict) or not user.get("login"):
+                raise ForgeError(f"{self.place}: GitHub does not say whose token it is")
+            self._login = str(user["login"])
+        return self._login
 
     async def token(self) -> str:
         """Return the token, an App's fresh enough for a long push; raises ForgeError."""
@@ -124,7 +155,8 @@ class Hub:
         answer = await self._send("GET", f"{self.repo}/installation", signed)
         if answer.status == 404 and isinstance(answer.data, dict):
             raise answers.not_installed(self.place)
-        installation = self.good(answer).get("id")
+        there = self.good(answer)
+        self._login, installation = f"{there.get('app_slug', self.place.app_id)}[bot]", there.get("id")
         name = self.place.repo.rpartition("/")[2]
         path = f"/app/installations/{installation}/access_tokens"
         answer = await self._send("POST", path, signed, body={"repositories": [name]})
@@ -158,6 +190,19 @@ class Hub:
         if wait := self._pacer.wait_s:
             raise ForgeWaitError(f"{self.place}: GitHub asked us to wait", after_s=wait)
 
+    async def _conditional(
+        self, path: str, authorization: str, params: dict[str, str | int] | None
+    ) -> Answer:
+        await self._pacer.breathe()
+        key = path, *sorted((params or {}).items())
+        kept = self._kept.get(key)
+        asked = {"If-None-Match": kept.headers["etag"]} if kept else {}
+        answer = await self._send("GET", path, authorization, params, more=asked)
+        if kept and answer.status == 304:
+            return kept
+        self._kept.keep(key, answer)
+        return answer
+
     async def _send(
         self,
         method: str,
@@ -165,13 +210,13 @@ class Hub:
         authorization: str,
         params: dict[str, str | int] | None = None,
         body: dict[str, Any] | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> Answer:
         asked = f"{method} {urlsplit(path).path}"
+        sends = {**HEADERS, "Authorization": authorization, **(more or {})}
         try:
             async with asyncio.timeout(TOTAL_S):
-                sent = await self._client.arequest(
-                    method, path, params=params, json=body, headers=HEADERS | {"Authorization": authorization}
-                )
+                sent = await self._client.arequest(method, path, params=params, json=body, headers=sends)
             raw = sent.raw_response
         except RequestFailed as failed:
             raw = failed.response.raw_response
@@ -186,6 +231,8 @@ class Hub:
             ) from error
         headers = {name.lower(): value for name, value in raw.headers.items()}
         answer = Answer(asked, raw.status_code, headers, raw.content)
+        if quota := answers.quota(answer, time.time()):
+            self._pacer.noted(*quota)
         if (seconds := answers.wait_s(answer, time.time())) is not None:
             after_s = self._pacer.asked_to_wait(seconds)
             raise ForgeWaitError(

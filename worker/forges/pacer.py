@@ -1,7 +1,7 @@
-"""How fast we may write to GitHub: one write at a time, a second apart, and nothing while it asks us to wait.
+"""How fast we may write to a forge: one write at a time, a second apart, nothing while it asks us to wait.
 
-GitHub's own advice ("Best practices for using the REST API"): no writes side by side, a second between two,
-and after a secondary limit without a time at least a minute, growing.
+GitHub's own advice ("Best practices for using the REST API"), which serves GitLab as well: no writes side by
+side, a second between two, and after a secondary limit without a time at least a minute, growing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 PACE_S = 1.0
 SECONDARY_S = 60.0
 LONGEST_S = 3600.0
+LOW = 0.1
+"""What part of a quota is little, so that reads are spread over the time until it is full again."""
+BREATH_S = 10.0
+"""The most that one read waits for that."""
 
 
 class Pacer:
@@ -32,10 +36,11 @@ class Pacer:
         self._alone = asyncio.Lock()
         self._free_at = self._asked_until = float("-inf")
         self._secondary_s = SECONDARY_S
+        self._left, self._low_until, self._read_at = 0, float("-inf"), float("-inf")
 
     @property
     def wait_s(self) -> float:
-        """How many seconds GitHub still wants to be left alone."""
+        """How many seconds the forge still wants to be left alone."""
         return max(0.0, self._asked_until - self._clock())
 
     @asynccontextmanager
@@ -61,8 +66,24 @@ class Pacer:
         """Forget how long the last secondary limit was."""
         self._secondary_s = SECONDARY_S
 
+    def noted(self, remaining: int, limit: int, reset_s: float) -> None:
+        """Note how many calls are left of a quota, and in how many seconds it is full again."""
+        low = remaining < limit * LOW
+        self._left, self._low_until = remaining, self._clock() + reset_s if low else float("-inf")
+
+    async def breathe(self) -> None:
+        """Wait before a read, so that what is left of a low quota lasts until it is full again."""
+        now = self._clock()
+        if now >= self._low_until:
+            return
+        step = (self._low_until - now) / (self._left + 1)
+        early = min(self._read_at + step - now, BREATH_S)
+        self._read_at = now + max(0.0, early)  # whoever comes meanwhile stands in line behind this one
+        if early > 0:
+            await self._pause(early)
+
 
 @lru_cache(maxsize=64)
 def of(api_url: str, identity: str) -> Pacer:  # noqa: ARG001 - they are the key
-    """Return this process's pacer for one host and one token or App."""
+    """Return this process's pacer for one host and one identity there."""
     return Pacer()
