@@ -1,5 +1,6 @@
 """`merge`, `close`, `retry`, `snooze`, `pause` and `resume`: what people decide."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from app.core.settings import Settings
     from app.store.actions import Action
 
+WARNING = "What others pushed to the branch of proposal {} will be gone. Throw it away?"
 Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="The number of a proposal.")]
 
 
@@ -31,7 +33,13 @@ def retry(
         bool, typer.Option("--discard", help="Throw away what others added to its branch.")
     ] = False,
 ) -> None:
-    """Try again on a proposal that waits or has ended."""
+    """Try again on a proposal, in place.
+
+    An open one is repaired anew, and one that has ended is opened again. A branch that others pushed to
+    is left alone, unless --discard throws that away; on a terminal it asks first.
+    """
+    if discard and sys.stdin.isatty() and not typer.confirm(WARNING.format(id_), err=True):
+        raise typer.Exit(NOTHING)
     _ask(load(config), "retry", id_, discard=discard)
 
 

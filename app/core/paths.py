@@ -36,6 +36,11 @@ class StatePaths:
         return self.root / "watch"
 
     @property
+    def hooks(self) -> Path:
+        """The secrets of the webhooks that `pimainteno hook` has made, a file for each project."""
+        return self.root / "hooks"
+
+    @property
     def gitconfig(self) -> Path:
         """The only git configuration that our git ever reads (`GIT_CONFIG_GLOBAL`)."""
         return self.root / "gitconfig"

@@ -6,6 +6,7 @@ watcher's report (a failure, a recovery or a tick) travels in Redis itself, unti
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from contextlib import contextmanager
@@ -130,6 +131,11 @@ class Bell:
         if self._pool is not None:
             await self._pool.aclose()
             self._pool = None
+
+    async def ready(self) -> None:
+        """Load what it takes to ring, beside the event loop: the first time it takes half a second."""
+        if self._pool is None:
+            await asyncio.to_thread(redis_settings, self._url)
 
     async def ring(self, queue: str, job_id: int) -> None:
         """Tell the queue's workers to look at the row of that job; raises QueueError."""

@@ -46,11 +46,16 @@ class Redactor:
     """Takes known and likely secrets out of text."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in _forms(secret)}
-        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._forms: tuple[str, ...] = ()
+        self.learn(secrets)
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._forms)} forms)"
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Look for these secrets too from now on: some come to be while the process runs."""
+        forms = {*self._forms, *(form for secret in secrets for form in _forms(secret))}
+        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
     def text(self, s: str) -> str:
         """Return the text with `[redacted]` or `[redacted:RULE]` in the place of secrets."""

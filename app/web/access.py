@@ -7,6 +7,7 @@ from app.web.auth import Access, Role
 ANYONE = Access(None)
 VIEWER = Access(Role.VIEWER)
 OPERATOR = Access(Role.OPERATOR)
+SIGNED = Access(None, signed=True)
 
 ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/healthz"): ANYONE,
@@ -32,6 +33,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("POST", "/api/v1/proposals/{number}/snooze"): OPERATOR,
     ("GET", "/api/v1/projects"): VIEWER,
     ("GET", "/api/v1/history"): VIEWER,
+    ("POST", "/webhooks/{forge}"): SIGNED,
 }
 
 

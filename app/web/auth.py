@@ -40,9 +40,13 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Access:
-    """What a route asks of its caller; `role` None is open to anyone, from anywhere."""
+    """What a route asks of its caller; `role` None is open to anyone, from anywhere.
+
+    Where the right is a signature over the body, the route itself reads that, and looks at it first.
+    """
 
     role: Role | None
+    signed: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends, Request
 
 from app.web.auth import Caller, Tokens
+from app.web.bodies import Bodies
 from app.web.sessions import Attempts, Session, Sessions
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from app.core.redact import Redactor
     from app.core.settings import Settings
     from app.store.database import Store
+    from app.web.inbox import Inbox
+    from app.web.senders import Senders
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,10 @@ class Web:
     redactor: Redactor
     tokens: Tokens
     sessions: Sessions
+    senders: Senders
+    inbox: Inbox
     attempts: Attempts = field(default_factory=Attempts)
+    bodies: Bodies = field(default_factory=Bodies)
     demo: bool = False
 
     @property

@@ -1,4 +1,4 @@
-"""The outermost layer: security headers, a cap on bodies, and an answer for what nobody caught."""
+"""The outermost layer: security headers, caps on bodies, and an answer for what nobody caught."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-
+RAW = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY.items())
 
 MOST_BODY = 64 * 1024
+LARGER = {"/webhooks/": 25 * 1024 * 1024}
+"""What GitHub and GitLab send at most."""
 TOO_LARGE = "the body is larger than this address takes"
 
 
@@ -51,13 +53,16 @@ class Edge:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY.items():
-                    headers[name] = value
+                headers.raw.extend(RAW)  # no answer has one of these by itself
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
+        most = next((cap for path, cap in LARGER.items() if scope["path"].startswith(path)), MOST_BODY)
         try:
-            await self._app(scope, _capped(receive), send_with_headers)
+            if _declared(scope) > most:
+                await answer(Request(scope), 413, TOO_LARGE)(scope, receive, send_with_headers)
+                return
+            await self._app(scope, _capped(receive, most), send_with_headers)
         except Exception as error:
             logs.get().error("request failed", path=scope["path"], exc_info=error)
             if started:
@@ -65,7 +70,13 @@ class Edge:
             await answer(Request(scope), 500, UNSAID)(scope, receive, send_with_headers)
 
 
-def _capped(receive: Receive) -> Receive:
+def _declared(scope: Scope) -> int:
+    """Return the length that a request says of its body; 0 where it says none that can be read."""
+    said = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(said) if said.isdigit() and len(said) < 20 else 0
+
+
+def _capped(receive: Receive, most: int) -> Receive:
     """Return the request's body up to the cap; the framework's own cap answers in plain text."""
     taken = 0
 
@@ -73,7 +84,7 @@ def _capped(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MOST_BODY:
+        if taken > most:
             raise HTTPException(413, TOO_LARGE)
         return message
 

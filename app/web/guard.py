@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORM = "application/x-www-form-urlencoded"
 DEMO = Caller("demo", Role.OPERATOR)
+FORGE = Caller("forge", None)
 
 
 class GuardedRoute(APIRoute):
@@ -63,6 +64,9 @@ async def _let_in(web: Web, request: Request, path: str) -> str | None:
     needed = access(request.method, path)
     if needed is None:
         raise ForbiddenError("this address answers nobody")
+    if needed.signed:
+        request.state.session, request.state.caller = None, FORGE
+        return None
     asked = await asking(request)
     session, cookie = web.sessions.find(request.cookies.get(web.cookie)), None
     if session is None and _gets_a_demo_session(web, request, asked):

@@ -1,15 +1,15 @@
-"""Measure the main job against the bare script that a user would write for it.
+"""Measure the main job against the bare script that a user would write for it (tests/bench/bare.py).
 
-Run `.venv/bin/python -m tests.bench.pipeline`. On one repository of 3,000 files and with a model that
-answers at once, ten rounds in turn: (a) a bash script with a git worktree, the same two `codex exec`
-calls, a commit and a push; (b) PiMainteno, from the report in Redis to the open proposal. No checks.
-Prints medians, the ratio, the stages, and the resident memory of web and worker after one job.
+Run `.venv/bin/python -m tests.bench.pipeline`; ROUNDS=3 for a short one. On a repository of 3,000 files and
+with a model that answers at once, ten rounds in turn: (a) a bash script with a git worktree, the same two
+`codex exec` calls, a commit and a push; (b) PiMainteno, from the report in Redis to the open proposal. No
+checks. Then the same on GitHub: the tests' double in a process of its own, git over its HTTP, and one POST
+more for the script. Prints medians, the ratio, the stages, and the resident memory after that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import re
@@ -20,9 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 import psutil
@@ -30,11 +30,13 @@ import psutil
 from app.core.models import Failure
 from app.core.queue import Bell
 from app.demo.model import ModelServer, fields, message, outputs, patch
+from tests.bench import bare
+from tests.doubles.github import GitHub
 from tests.e2e import greeter
 from tests.e2e.conftest import House
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from app.demo.model import Item, Request
 
@@ -42,36 +44,11 @@ T = TypeVar("T")
 FILES = 3000
 ROUNDS = int(os.environ.get("ROUNDS", "10"))
 IDLE_S = 5
-
-BARE = r"""
-set -euo pipefail
-tree=$WORK/tree-$ROUND
-git -C "$CLONE" fetch --quiet origin main
-git -C "$CLONE" worktree add --quiet -b "bare/$ROUND" "$tree" FETCH_HEAD
-"$CODEX" exec --json -C "$tree" -s workspace-write --output-schema "$WORK/fix.json" -o "$WORK/fix.out" - \
-  <<<"The unit greeter.service failed in round $ROUND. Mend the code." >/dev/null 2>&1
-"$CODEX" exec --json -C "$tree" -s read-only --output-schema "$WORK/summary.json" -o "$WORK/summary.out" - \
-  <<<"Sum this project up for codex.md. Round $ROUND." >/dev/null 2>&1
-python3 -c 'import json,sys; open(sys.argv[2],"w").write(json.load(open(sys.argv[1]))["codex_md"])' \
-  "$WORK/summary.out" "$tree/codex.md"
-git -C "$tree" add --all
-git -C "$tree" -c user.name=Bare -c user.email=bare@example.org commit --quiet -m "Fix round $ROUND"
-git -C "$tree" push --quiet origin "bare/$ROUND"
-git -C "$CLONE" worktree remove --force "$tree"
-"""
-"""What PiMainteno is compared with; the last line is in neither's time."""
-
-CODEX_CONFIG = """
-model = "gpt-5.5"
-model_provider = "pm"
-approval_policy = "never"
-web_search = "disabled"
-[model_providers.pm]
-name = "pm"
-base_url = "{url}"
-env_key = "PM_MODEL_KEY"
-wire_api = "responses"
-"""
+APART_S = 1.5
+"""Between rounds, once all of the last one is done: failures in turn, not a flood, which would be paced."""
+REPO = "me/greeter"
+UNDER_WAY = "select count(*) from jobs where state in ('queued', 'running') and not_before <= {}"
+TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Instant:
@@ -90,18 +67,37 @@ class Instant:
 
 
 async def main() -> None:
-    """Measure and print."""
-    place = Path(tempfile.mkdtemp(prefix="pm-bench-", dir="/var/tmp"))
-    try:
-        script = Instant()
-        async with ModelServer(script) as model:
-            house = _house(place, model)
-            try:
-                await _measure(house, script)
-            finally:
+    """Measure and print, on the local forge and then on GitHub."""
+    print(
+        f"machine: {platform.machine()}, {os.cpu_count()} cores, {platform.system()}, "
+        f"Python {platform.python_version()}"
+    )
+    print(f"repository: {FILES} files; {ROUNDS} rounds in turn; a model that answers at once; no checks")
+    for forge in ("local", "github"):
+        place = Path(tempfile.mkdtemp(prefix="pm-bench-", dir="/var/tmp"))
+        try:
+            await _on(forge, place)
+        finally:
+            shutil.rmtree(place)
+
+
+async def _on(forge: str, place: Path) -> None:
+    script = Instant()
+    async with ModelServer(script) as model:
+        house = _house(place, model)
+        try:
+            if forge == "local":
+                await _measure(house, script, origin=str(house.bare), github={})
+                return
+            with _github(place) as url:
+                house.repo, house.forge = REPO, f'kind = "github"\napi_url = "{url}"\ntoken = "{TOKEN}"'
+                _configure(house)
+                origin = f"{url.replace('//', f'//x-access-token:{TOKEN}@')}/{REPO}.git"
+                github = {"API": url, "REPO": REPO, "TOKEN": TOKEN}
+                await _measure(house, script, origin=origin, github=github)
                 house.stop()
-    finally:
-        shutil.rmtree(place)
+        finally:
+            house.stop()
 
 
 def _house(place: Path, model: ModelServer) -> House:
@@ -109,79 +105,59 @@ def _house(place: Path, model: ModelServer) -> House:
         f"package{i % 60}/module{i}.py": f'"""Module {i}."""\n\nVALUE = {i}\n' * 5 for i in range(FILES - 3)
     }
     house = House(place, greeter.make(place, files | greeter.FILES), greeter.Greeter(), model)
-    house.configure(checks=(), more="[limits]\nopen_proposals = 1000")
-    text = (place / "pimainteno.toml").read_text().replace("[limits]\nproposals_per_hour = 0\n", "")
-    (place / "pimainteno.toml").write_text(
-        text.replace("open_proposals = 1000", "open_proposals = 1000\nproposals_per_hour = 0").replace(
-            "lease_s = 1.5\nsweep_s = 0.5", ""
-        )
-    )
+    _configure(house)
     return house
 
 
-async def _measure(house: House, script: Instant) -> None:
+def _configure(house: House) -> None:
+    """Write the tests' configuration, but with the program's own lease and sweep, and without limits."""
+    house.configure(checks=())
+    file = house.at / "pimainteno.toml"
+    text = file.read_text().replace("[worker]\nlease_s = 1.5\nsweep_s = 0.5\n", "")
+    file.write_text(text.replace("[limits]\n", "[limits]\nopen_proposals = 1000\n"))
+
+
+@contextmanager
+def _github(place: Path) -> Iterator[str]:
+    """Run the double apart, as GitHub is: it takes no time from either's process, and may find faults."""
+    argv = [sys.executable, "-m", "tests.bench.pipeline", "github", str(place)]
+    double = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert double.stdout is not None
+    try:
+        yield double.stdout.readline().strip()
+    finally:
+        double.communicate()
+        if double.returncode:
+            raise RuntimeError("the double found requests that GitHub would not take")
+
+
+def _be_github(place: Path) -> None:
+    with GitHub(place / "hub", repos={REPO: place / "greeter.git"}, token=TOKEN) as github:
+        print(github.url, flush=True)
+        sys.stdin.read()
+
+
+async def _measure(house: House, script: Instant, *, origin: str, github: Mapping[str, str]) -> None:
     house.start("worker")
     house.start("web")
     await _until(lambda: "worker ready" in house.logs())
-    bell = Bell(f"unix://{house.state}/redis/redis.sock")
-    bare_script = _bare(house)
-    bare: list[float] = []
+    work = house.at / "bare"
+    work.mkdir()
+    bare_round = bare.script(work, origin=origin, model=house.model.base_url, github=github)
+    theirs: list[float] = []
     ours: list[float] = []
-    for number in range(ROUNDS + 1):  # the first round warms both up and is not counted
-        script.round = number * 2
-        bare.append(await bare_script(number))
-        script.round = number * 2 + 1
-        ours.append(await _ours(house, bell, number))
-    await bell.close()
+    async with Bell(f"unix://{house.state}/redis/redis.sock") as bell:
+        for number in range(ROUNDS + 1):  # the first round warms both up and is not counted
+            script.round = number * 2
+            theirs.append(await bare_round(number))
+            script.round = number * 2 + 1
+            ours.append(await _ours(house, bell, number))
+            await _until(lambda: not _column(house, UNDER_WAY.format(time.time())))
+            await asyncio.sleep(APART_S)
     await _visit(house)
     await asyncio.sleep(IDLE_S)
-    _print(house, bare[1:], ours[1:])
-
-
-def _bare(house: House) -> Callable[[int], Awaitable[float]]:
-    import codex_cli_bin
-
-    work = house.at / "bare"
-    home = work / "codex"
-    home.mkdir(parents=True)
-    greeter.git("clone", "--quiet", str(house.bare), str(work / "clone"), at=house.at)
-    (home / "config.toml").write_text(CODEX_CONFIG.format(url=house.model.base_url))
-    for name, required in (("fix", list(greeter.ANSWER)), ("summary", ["changed", "codex_md"])):
-        (work / f"{name}.json").write_text(json.dumps(_schema(required)))
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(work),
-        "CODEX_HOME": str(home),
-        "PM_MODEL_KEY": "none",
-        "CODEX": str(codex_cli_bin.bundled_codex_path()),
-        "WORK": str(work),
-        "CLONE": str(work / "clone"),
-    }
-
-    async def once(number: int) -> float:
-        *job, tidy = BARE.strip().splitlines()
-        started = time.monotonic()
-        await asyncio.to_thread(_bash, "\n".join(job), env | {"ROUND": str(number)})
-        spent = time.monotonic() - started
-        set_up = "\n".join(line for line in job if line.startswith(("set ", "tree=")))
-        await asyncio.to_thread(_bash, f"{set_up}\n{tidy}", env | {"ROUND": str(number)})
-        return spent
-
-    return once
-
-
-def _bash(script: str, env: dict[str, str]) -> None:
-    subprocess.run(["bash", "-c", script], env=env, check=True, stdin=subprocess.DEVNULL)
-
-
-def _schema(required: list[str]) -> dict[str, Any]:
-    kinds = {"confidence": "number", "changed": "boolean"}
-    return {
-        "type": "object",
-        "properties": {name: {"type": kinds.get(name, "string")} for name in required},
-        "required": required,
-        "additionalProperties": False,
-    }
+    print(f"\non {'GitHub (the double)' if github else 'the local forge'}:")
+    _print(house, theirs[1:], ours[1:])
 
 
 async def _ours(house: House, bell: Bell, number: int) -> float:
@@ -191,14 +167,13 @@ async def _ours(house: House, bell: Bell, number: int) -> float:
     )
     started = time.time()
     await bell.failure(report)
-    opened = await _until(lambda: _opened(house, number + 1))
-    return opened - started
+    opened = f"select at from events where kind = 'proposal.opened' and proposal = {number + 1}"
+    return await _until(lambda: _column(house, opened)) - started
 
 
-def _opened(house: House, proposal: int) -> float | None:
+def _column(house: House, query: str) -> float | None:
     with closing(sqlite3.connect(f"file:{house.state}/pimainteno.sqlite3?mode=ro", uri=True)) as database:
-        query = "select at from events where kind = 'proposal.opened' and proposal = ?"
-        row = database.execute(query, (proposal,)).fetchone()
+        row = database.execute(query).fetchone()
     return float(row[0]) if row else None
 
 
@@ -220,14 +195,9 @@ async def _visit(house: House) -> None:
             (await client.get(path)).raise_for_status()
 
 
-def _print(house: House, bare: list[float], ours: list[float]) -> None:
-    one, other = statistics.median(bare), statistics.median(ours)
-    print(
-        f"machine: {platform.machine()}, {os.cpu_count()} cores, {platform.system()}, "
-        f"Python {platform.python_version()}"
-    )
-    print(f"repository: {FILES} files; {len(ours)} rounds in turn; a model that answers at once; no checks")
-    print(f"bare script: {one * 1000:.0f} ms (from {min(bare) * 1000:.0f} to {max(bare) * 1000:.0f})")
+def _print(house: House, theirs: list[float], ours: list[float]) -> None:
+    one, other = statistics.median(theirs), statistics.median(ours)
+    print(f"bare script: {one * 1000:.0f} ms (from {min(theirs) * 1000:.0f} to {max(theirs) * 1000:.0f})")
     print(f"PiMainteno:  {other * 1000:.0f} ms (from {min(ours) * 1000:.0f} to {max(ours) * 1000:.0f})")
     print(f"ratio: {other / one:.2f}")
     for stage, seconds in _stages(house.logs()).items():
@@ -247,4 +217,7 @@ def _stages(logs: str) -> dict[str, list[float]]:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    if sys.argv[1:2] == ["github"]:
+        _be_github(Path(sys.argv[2]))
+    else:
+        asyncio.run(main())

@@ -82,14 +82,16 @@ class Command:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PIMAINTENO_")}
         return {**kept, "HOME": str(self.home), "COLUMNS": "100"}
 
-    def start(self, *arguments: str, config: bool = True) -> subprocess.Popen[bytes]:
-        """Start a command with pipes."""
+    def start(
+        self, *arguments: str, config: bool = True, stdin: int = subprocess.PIPE
+    ) -> subprocess.Popen[bytes]:
+        """Start a command with pipes; `stdin` may be a terminal."""
         given = ["--config", str(self.config)] if config else []
         process = subprocess.Popen(
             [str(PROGRAM), *given, *arguments],
             cwd=self.home,
             env=self.env,
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -111,3 +113,17 @@ async def test_pause_and_resume(command: Command, worker: Worker) -> None:
         happened, _ = await events.page(tx, newest_first=False)
     assert [event.kind for event in happened] == ["operator.pause", "operator.resume"]
     assert all(event.actor.startswith("cli:") for event in happened)
+
+
+async def test_on_a_terminal_discard_asks_first(command: Command, worker: Worker) -> None:
+    made = await _proposal(worker, "open")
+    terminal, theirs = pty.openpty()
+    process = command.start("retry", str(made.id), "--discard", stdin=theirs)
+    os.write(terminal, b"n\n")
+    ended = await command.ends(process)
+    os.close(terminal)
+    os.close(theirs)
+    assert ended.code == 3
+    assert "What others pushed to the branch of proposal 1 will be gone" in ended.err
+    async with worker.store.read() as tx:
+        assert await jobs.pending(tx, "retry", made.id) is None

@@ -18,11 +18,14 @@ import pytest
 from app.core.errors import ConfigurationError, PimaintenoError
 from app.demo import house, project, service
 from app.demo.script import FIXED, LOOK, TRY, Script
+from tests.cli.conftest import PROGRAM
+from tests.doubles.machine import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cli.conftest import Command
+    from tests.doubles.machine import Machine
 
 URL = re.compile(r"http://127\.0\.0\.1:\d+/proposals/1")
 
@@ -61,6 +64,43 @@ def test_the_demo_proves_its_repair_and_leaves_nothing(command: Command, home: P
     assert "  check `python3 greeter.py visitors.csv`: fail before, pass after" in lines
     assert "  check `python3 -m unittest -q`: pass before, pass after" in lines
     assert URL.fullmatch(lines[-1])
+
+
+def in_the(machine: Machine, *prefix: str) -> str:
+    """Run the demo to its end on a host with a real systemd; return what it said."""
+    machine.run("systemctl", "reset-failed", project.UNIT, check=False)  # of another test
+    done = machine.run("env", "HOME=/root", *prefix, "demo", "--once", check=False, timeout_s=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Proven: " in done.stdout
+    assert "ValueError: not enough values to unpack" in done.stdout
+    assert done.stdout.count(f"{project.UNIT} failed on ") == 1
+    assert machine.show(project.UNIT, "LoadState") == "not-found"
+    assert not Path(machine.root / "root/.local/state/pimainteno-demo").exists()
+    return done.stdout
+
+
+def test_where_a_systemd_answers_the_watcher_sees_the_unit_fail(machine: Machine) -> None:
+    said = in_the(machine, str(PROGRAM))
+    assert "runs as a transient unit of the system's systemd" in said
+    assert "The watcher saw it over D-Bus" in said
+    assert "reported through the queue" not in said
+
+
+def test_a_watcher_without_its_bus_is_replaced_and_says_why(machine: Machine) -> None:
+    """systemd itself takes the unit all the same: it talks to root over a socket of its own."""
+    said = in_the(machine, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/none", str(PROGRAM))
+    assert "runs as a transient unit of the system's systemd" in said
+    assert "the system bus at unix:path=/run/none cannot be reached" in said
+    assert "The failure is reported through the queue" in said
+    assert "saw it over D-Bus" not in said
+
+
+def test_a_watcher_that_takes_too_long_is_replaced_and_counts_once(machine: Machine) -> None:
+    """Both report the same run of the unit, one of them first."""
+    hurried = "from app import cli; from app.demo import failure; failure.REPORTED_WITHIN_S = 0; cli.main()"
+    said = in_the(machine, f"PYTHONPATH={CHECKOUT}", sys.executable, "-c", hurried)
+    assert "The watcher's report did not come within 0 s" in said
+    assert "The failure is reported through the queue" in said
 
 
 async def test_the_page_merges_and_ctrl_c_ends_it(command: Command, home: Path) -> None:

@@ -40,7 +40,11 @@ def test_the_table_names_every_route_and_no_other(site: Site) -> None:
 
 def test_only_reading_is_open_to_viewers() -> None:
     writing = {path: needed for (method, path), needed in ACCESS.items() if method != "GET"}
-    assert {path for path, needed in writing.items() if needed.role is None} == {"/login"}
+    assert {path for path, needed in writing.items() if needed.role is None} == {
+        "/login",
+        "/webhooks/{forge}",
+    }
+    assert {path for path, needed in writing.items() if needed.signed} == {"/webhooks/{forge}"}
     assert {path for path, needed in writing.items() if needed.role is Role.VIEWER} == {"/logout"}
     assert access("PUT", "/") is None
 
@@ -64,11 +68,13 @@ async def test_each_route_with_each_role(site: Site, method: str, path: str, rol
     state = ProposalState.FAILED if path.endswith("retry") else ProposalState.OPEN
     number = await add_proposal(site.store, state=state)
     token = TOKENS[role.name.lower()] if role else ""
-    address = re.sub(r"\{number\}", str(number), path).replace("{name}", "greeter")
+    address = re.sub(r"\{number\}", str(number), path).replace("{name}", "greeter").replace("{forge}", "hub")
     async with site.client(peer="192.0.2.7", base="http://bot.example.org", token=token) as client:
         answer = await client.request(method, address, json=BODIES.get(path))
     needed = ACCESS[method, path].role
-    if needed is None:
+    if ACCESS[method, path].signed:
+        assert answer.status_code == 404  # no webhook is configured
+    elif needed is None:
         assert answer.status_code in (
             {200} if method == "GET" else {403}
         )  # the login form's Origin is missing

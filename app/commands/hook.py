@@ -1,0 +1,119 @@
+"""`hook`: register our webhook on a project's forge, so that what people do there is seen at once."""
+
+import ipaddress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.commands.base import DONE, NOTHING, Config, load, perform
+from app.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from app.core.redact import Redactor
+    from app.core.settings import GitHubForge, GitLabForge, Settings
+
+NAMES = {"github": "GitHub", "gitlab": "GitLab"}
+AT_HOME = (".local", ".lan", ".home", ".home.arpa", ".internal", ".localdomain")
+"""How names end that are known in one house or company alone."""
+
+
+def hook(
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="A project of the configuration.")],
+    config: Config = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the webhook away again.")] = False,
+) -> None:
+    """Have a forge tell us at once what happens there.
+
+    Registers a webhook on the project's repository that sends to public_url, signed with the forge's
+    webhook_secret, or with a fresh secret of its own where none is configured. Without a webhook the
+    forge is polled, which takes a few minutes longer and needs no address that it can reach.
+    """
+    settings = load(config)
+    forge = settings.forge_of(project)
+    if forge.kind == "local":
+        raise ConfigurationError(
+            f"project {project!r} is on a local forge, which has no webhook: nothing happens there unseen"
+        )
+    url = f"{settings.public_url}/webhooks/{settings.project(project).forge}"
+    if remove:
+        perform(_remove(settings, project, url))
+    _check_reachable(settings, forge)
+    perform(_register(settings, forge, project, url))
+
+
+async def _register(settings: "Settings", forge: "GitHubForge | GitLabForge", project: str, url: str) -> int:
+    import secrets
+
+    from app.commands.screen import say
+    from app.core import hooks
+    from app.core.errors import ForgeAccessError, ForgeError, ForgeRefusedError
+    from worker.forges.registry import forge_for
+
+    known = hooks.configured(forge) or hooks.kept(settings.paths.hooks, project)
+    secret = known or secrets.token_urlsafe(32)
+    redactor = _quiet(settings, secret)
+    there = forge_for(settings, project)
+    await there.look()
+    if not known:  # before the forge knows it: the first delivery may come at once
+        hooks.keep(settings.paths.hooks, project, secret)
+    try:
+        await there.hook(url, secret)
+    except ForgeError as error:
+        refused = isinstance(error, ForgeAccessError | ForgeRefusedError)
+        if refused and not known:  # after any other error the hook may be there
+            hooks.forget(settings.paths.hooks, project)
+        raise ForgeError(redactor.text(str(error))) from None  # it may repeat what it was sent
+    say(f"{NAMES[forge.kind]} tells {url} what happens in {settings.project(project).repo}")
+    return DONE
+
+
+async def _remove(settings: "Settings", project: str, url: str) -> int:
+    from app.commands.screen import say, warn
+    from app.core import hooks
+    from worker.forges.registry import forge_for
+
+    _quiet(settings, hooks.kept(settings.paths.hooks, project))
+    there = forge_for(settings, project)
+    await there.look()
+    removed = await there.unhook(url)
+    forgotten = hooks.forget(settings.paths.hooks, project)
+    if not removed and not forgotten:
+        warn(f"there is no webhook to {url}")
+        return NOTHING
+    say(f"the webhook to {url} is gone; what happens in {settings.project(project).repo} is polled")
+    return DONE
+
+
+def _quiet(settings: "Settings", secret: str) -> "Redactor":
+    """Let only warnings reach standard error, without the secret."""
+    from app.core import logs
+    from app.core.redact import Redactor
+
+    redactor = Redactor((*settings.secrets(), secret))
+    logs.configure(redactor, process="cli", level="warning")
+    return redactor
+
+
+def _check_reachable(settings: "Settings", forge: "GitHubForge | GitLabForge") -> None:
+    """Raise ConfigurationError where the forge cannot reach public_url, by the looks of both addresses."""
+    from urllib.parse import urlsplit
+
+    from app.core.settings_sections import is_loopback
+
+    ours = urlsplit(settings.public_url).hostname or ""
+    theirs = urlsplit(forge.api_url if forge.kind == "github" else forge.url).hostname or ""
+    if is_loopback(theirs) or not (is_loopback(ours) or _is_private(ours)):
+        return
+    if is_loopback(ours) or not _is_private(theirs):
+        raise ConfigurationError(
+            f"{NAMES[forge.kind]} at {theirs} cannot reach {settings.public_url}: set public_url to an "
+            "address that it can reach; without a webhook it is polled, which needs none"
+        )
+
+
+def _is_private(host: str) -> bool:
+    """Tell whether a host name or address means something in one network alone."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith(AT_HOME)
