@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 """Logs that are read at the same time: each starts a program."""
 MOST_WAITING = 20_000
+MEMORY = ("MemoryPeak", "MemoryCurrent")
+"""The second has been there for longer: an answer with it alone says that this systemd keeps no peaks."""
 NO_PEAK = 2**64 - 1
 """What systemd says where it did not count memory."""
 
@@ -34,6 +36,7 @@ class Reporter:
         self._host = socket.gethostname()
         self._waiting: asyncio.Queue[Round | Recovered] = asyncio.Queue()
         self._no_log = ""
+        self._without_peaks: Systemd | None = None
         self.systemd: Systemd | None = None
 
     def put(self, outcome: Round | Recovered) -> None:
@@ -115,12 +118,14 @@ class Reporter:
         return log
 
     async def _memory_peak(self, unit: str) -> int | None:
-        interface = type_interface(unit)
-        if self.systemd is None or interface is None:
+        systemd, interface = self.systemd, type_interface(unit)
+        if systemd is None or interface is None or systemd is self._without_peaks:
             return None
         try:
-            found = await self.systemd.read(path_of(unit), interface, ("MemoryPeak",))
+            found = await systemd.read(path_of(unit), interface, MEMORY)
         except WatchError:
             return None
-        peak = found.get("MemoryPeak")
+        if MEMORY[0] not in found and MEMORY[1] in found:
+            self._without_peaks = systemd  # it is not asked again
+        peak = found.get(MEMORY[0])
         return peak if isinstance(peak, int) and peak != NO_PEAK else None

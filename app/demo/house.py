@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TMP, ELSEWHERE = Path("/tmp"), Path("/var/tmp")  # noqa: S108 - the folder there is private
 FAVOURITE_PORT = 8300
+NO_BUS = "no-bus"
 CLAIM = "\0pimainteno-demo-8300"
 SCRIPTED_KEY = "the-scripted-model-takes-any-key"
 SCRIPTED_RUN_S = 300.0
@@ -124,9 +125,12 @@ def environment(codex: CodexSettings) -> dict[str, str]:
 
 
 def configure(
-    at: Path, project: Project, codex: CodexSettings, port: int, env: Mapping[str, str]
+    at: Path, project: Project, codex: CodexSettings, port: int, env: Mapping[str, str], *, bus: str | None
 ) -> Settings:
-    """Write pimainteno.toml, the one that a user would write but for its places, and load it."""
+    """Write pimainteno.toml, the one that a user would write but for its places, and load it.
+
+    Without a `bus` it watches where nobody answers: a unit of this name may well be the user's own.
+    """
     checks = ", ".join(_quoted(check) for check in CHECKS)
     file = at / "pimainteno.toml"
     file.write_text(
@@ -145,6 +149,8 @@ timeout_s = {codex.timeout_s}
 idle_s = {codex.idle_s}
 
 [watch]
+bus = {_quoted(bus or f"unix:path={at / NO_BUS}")}
+settle_s = 0
 ticks = false
 
 [forges.here]

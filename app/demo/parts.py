@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +27,9 @@ POLL_S = 0.1
 READY_WITHIN_S = 60.0
 LOG_BYTES = 16 * 1024
 SHOWN_LINES = 12
+WATCHING = " watch: watching units "
+TROUBLE = re.compile(r"^\S+ (?:warning|error) watch: (.+)$", re.MULTILINE)
+"""What its log says when the watcher hears of units, and when something is in its way."""
 
 
 @dataclass
@@ -38,7 +42,11 @@ class Parts:
 
     def log(self) -> str:
         """Return the last lines that the processes printed."""
-        return "\n".join(self._kept.bytes().decode(errors="replace").splitlines()[-SHOWN_LINES:])
+        return "\n".join(self._text().splitlines()[-SHOWN_LINES:])
+
+    def trouble(self) -> str:
+        """Return the last warning of the watcher; "" where it gave none."""
+        return next(reversed(TROUBLE.findall(self._text())), "")
 
     async def listen(self) -> None:
         """Keep what they print; a full pipe would stop them."""
@@ -55,6 +63,15 @@ class Parts:
                 f"PiMainteno did not come up within {READY_WITHIN_S:.0f} s:\n{self.log()}"
             ) from None
 
+    async def watching(self, within_s: float) -> bool:
+        """Tell whether the watcher hears of units, giving it time to get to that; raises ProcessError."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self.unless_ended(until(self._watches, every_s=POLL_S))
+        except TimeoutError:
+            return False
+        return True
+
     async def unless_ended(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what `work` returns; raises ProcessError with the log as soon as the child ends."""
         doing = asyncio.ensure_future(work)
@@ -69,6 +86,12 @@ class Parts:
                 task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await asyncio.gather(doing, ending, return_exceptions=True)
+
+    def _text(self) -> str:
+        return self._kept.bytes().decode(errors="replace")
+
+    async def _watches(self) -> bool:
+        return WATCHING in self._text()
 
     async def _answering(self, bell: Bell) -> None:
         for queue in Queue:

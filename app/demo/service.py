@@ -1,23 +1,37 @@
-"""Running the demo's service for real: as a transient unit where a manager answers, else as a child."""
+"""Running the demo's service for real: as a transient unit where a systemd answers, else as a child."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.core import process
 from app.core.errors import ProcessError
 from app.demo.project import SERVICE, UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 PATIENCE_S = 30.0
 USERS_BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A systemd that runs units for us: the system's for root, else the user's own."""
+
+    bus: Literal["system", "user"]
+
+    @property
+    def chosen(self) -> list[str]:
+        """The argument by which systemd's own programs choose it."""
+        return ["--user"] if self.bus == "user" else []
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,7 @@ class Ran:
     result: str
     exit_status: str
     output: str
+    invocation: str = ""
 
     @property
     def failed(self) -> bool:
@@ -35,35 +50,54 @@ class Ran:
         return self.result != "success"
 
 
-async def run(checkout: Path) -> Ran:
-    """Run the service once, from the checkout, to its end."""
-    manager = ["--user"] if os.geteuid() != 0 else []
-    if await _can_run_units(manager):
-        return await _as_unit(manager, checkout)
-    return await _as_child(checkout)
+async def manager() -> Manager | None:
+    """Return the systemd that answers and has no unit of this name already; None where there is none."""
+    found = Manager("system" if os.geteuid() == 0 else "user")
+    try:
+        shown = await _systemctl(found, "show", "--property=LoadState", UNIT)
+    except ProcessError:
+        return None
+    return found if shown == {"LoadState": "not-found"} else None
+
+
+async def run(checkout: Path, manager: Manager | None = None) -> Ran:
+    """Run the service once, from the checkout, to its end: as a unit of the manager, else as a child."""
+    if manager is None:
+        return await _as_child(checkout)
+    async with unit(checkout, manager, piped=True) as ran:
+        return ran
+
+
+@asynccontextmanager
+async def unit(checkout: Path, manager: Manager, *, piped: bool = False) -> AsyncIterator[Ran]:
+    """Run the service once as a unit, which then stays as it ended, for a watcher, until we leave.
+
+    What it prints goes to the journal, as with any unit, unless it is `piped` to us.
+    """
+    start = ["systemd-run", *manager.chosen, "--quiet", "--wait", *(["--pipe"] if piped else [])]
+    argv = [*start, f"--unit={UNIT}", f"--working-directory={checkout}", *_command()]
+    try:
+        done = await process.run(argv, env=_environment(), merge=True, timeout_s=PATIENCE_S)
+        told = await _systemctl(manager, "show", "--property=Result,ExecMainStatus,InvocationID", UNIT)
+        yield Ran(
+            how=f"a transient unit of the {manager.bus}'s systemd",
+            result=told.get("Result", "exit-code"),
+            exit_status=told.get("ExecMainStatus", ""),
+            output=_text(done.stdout),
+            invocation=told.get("InvocationID", ""),
+        )
+    finally:
+        await asyncio.shield(_forget(manager))
+
+
+async def _forget(manager: Manager) -> None:
+    """Leave no unit behind, neither a failed one nor, after Ctrl-C, one that runs on."""
+    for order in ("stop", "reset-failed"):
+        await _systemctl(manager, order, UNIT)
 
 
 def _command() -> list[str]:
     return [str(SYSTEM_PYTHON) if SYSTEM_PYTHON.exists() else sys.executable, *SERVICE]
-
-
-async def _can_run_units(manager: list[str]) -> bool:
-    """Tell whether a manager answers and has no unit of this name already."""
-    try:
-        shown = await _systemctl(manager, "show", "--property=LoadState", UNIT)
-    except ProcessError:
-        return False
-    return shown == {"LoadState": "not-found"}
-
-
-async def _as_unit(manager: list[str], checkout: Path) -> Ran:
-    start = ["systemd-run", *manager, "--quiet", "--wait", "--pipe", f"--unit={UNIT}"]
-    argv = [*start, f"--working-directory={checkout}", *_command()]
-    done = await process.run(argv, env=_environment(), merge=True, timeout_s=PATIENCE_S)
-    told = await _systemctl(manager, "show", "--property=Result,ExecMainStatus", UNIT)
-    await _systemctl(manager, "reset-failed", UNIT)
-    how = f"a transient unit of the {'user' if manager else 'system'}'s systemd"
-    return Ran(how, told.get("Result", "exit-code"), told.get("ExecMainStatus", ""), _text(done.stdout))
 
 
 async def _as_child(checkout: Path) -> Ran:
@@ -73,8 +107,9 @@ async def _as_child(checkout: Path) -> Ran:
     return Ran("a child process, since no systemd answers", result, str(abs(code)), _text(done.stdout))
 
 
-async def _systemctl(manager: list[str], *arguments: str) -> Mapping[str, str]:
-    done = await process.run(["systemctl", *manager, *arguments], env=_environment(), timeout_s=PATIENCE_S)
+async def _systemctl(manager: Manager, *arguments: str) -> Mapping[str, str]:
+    argv = ["systemctl", *manager.chosen, *arguments]
+    done = await process.run(argv, env=_environment(), timeout_s=PATIENCE_S)
     pairs = (line.partition("=") for line in done.stdout.decode(errors="replace").splitlines())
     return {key: value for key, _, value in pairs} if done.returncode == 0 else {}
 

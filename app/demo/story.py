@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from app.commands.base import DONE, FAILED, actor, quiet_logs
-from app.commands.following import CODES, History, delivery
-from app.commands.screen import Steps, say, steps, warn
-from app.core import redis
+from app.commands.base import DONE, FAILED
+from app.commands.following import CODES, History
+from app.commands.screen import say, warn
 from app.core.errors import PimaintenoError
-from app.core.models import Failure, ProposalState
-from app.core.queue import Bell
-from app.demo import house, project, service
-from app.demo.model import ModelServer
-from app.demo.parts import Parts, running_parts
-from app.demo.script import Script
+from app.core.models import ProposalState
+from app.demo import failure, house, project, service
+from app.demo.stage import staged
 from app.store import pauses, proposals
-from app.store.database import Store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from app.core.models import Proposal
-    from app.core.settings import CodexSettings, Settings
-    from app.demo.project import Project
+    from app.core.settings import CodexSettings
+    from app.demo.stage import Stage
 
 POLL_S = 0.25
 SCRIPTED_LIMIT_S = 300.0
@@ -42,19 +33,6 @@ LIVE = "The model is the real one of your configuration: this costs tokens."
 GOES_ON = "Merge it on its page, or look around. Ctrl-C ends the demo and leaves nothing behind."
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What the story plays on."""
-
-    at: Path
-    settings: Settings
-    project: Project
-    store: Store
-    bell: Bell
-    parts: Parts
-    steps: Steps
-
-
 async def tell(config: str | None, *, once: bool, live: bool, port: int | None) -> int:
     """Tell the story; return 0 when the proposal is open and its check is proven, else 1."""
     codex = house.real_model(config) if live else None
@@ -66,11 +44,12 @@ async def _tell(codex: CodexSettings | None, page: int, *, once: bool) -> int:
     say("PiMainteno: from a failed service to a proposal with its proof.")
     say(LIVE if codex else SCRIPTED)
     say()
-    async with _stage(codex, page) as stage:
+    async with staged(codex, page) as stage:
         limit_s = codex.timeout_s + LIVE_SPARE_S if codex else SCRIPTED_LIMIT_S
         try:
             async with asyncio.timeout(limit_s):
-                proposal = await _repair(stage)
+                proposal_id = await failure.reported(stage)
+                proposal = await stage.parts.unless_ended(_at_rest(stage, proposal_id))
         except TimeoutError:
             raise PimaintenoError(
                 f"no proposal within {limit_s:.0f} s; the log ends:\n{stage.parts.log()}"
@@ -80,57 +59,6 @@ async def _tell(codex: CodexSettings | None, page: int, *, once: bool) -> int:
             await _stay_up(stage, proposal)
         stage.steps.busy("taking everything away again")
         return code
-
-
-@asynccontextmanager
-async def _stage(codex: CodexSettings | None, port: int) -> AsyncIterator[Stage]:
-    async with AsyncExitStack() as held:
-        at = held.enter_context(house.folder())
-        shown = held.enter_context(steps())
-        shown.step(
-            f"A project is made: {project.NAME}, a git repository and the checkout its service runs from"
-        )
-        made = await project.make(at)
-        if codex is None:
-            model = await held.enter_async_context(ModelServer(Script()))
-            codex = house.scripted_model(model.base_url)
-        env = house.environment(codex)
-        settings = house.configure(at, made, codex, port, env)
-        quiet_logs(settings)
-        shown.step(f"PiMainteno starts: web, worker and watcher, with everything of theirs in {at}")
-        shown.busy("starting")
-        parts = await held.enter_async_context(running_parts(settings, env))
-        store = await held.enter_async_context(Store.opened(settings.database_url_effective))
-        url = await held.enter_async_context(redis.running(settings))
-        bell = await held.enter_async_context(Bell(url))
-        await parts.ready(bell)
-        yield Stage(at, settings, made, store, bell, parts, shown)
-
-
-async def _repair(stage: Stage) -> Proposal:
-    """Let the service fail, report it as a watcher does, and follow what comes of it."""
-    ran = await service.run(stage.project.checkout)
-    stage.steps.step(f"{project.UNIT} runs as {ran.how}")
-    if not ran.failed:
-        raise PimaintenoError(f"the service of the demo did not fail here:\n{ran.output}")
-    stage.steps.step(f"It fails for real: {ran.result}, exit status {ran.exit_status}; its last line:")
-    say(f"          {ran.output.rstrip().rpartition(chr(10))[2]}")
-    report = Failure(
-        project=project.NAME,
-        unit=project.UNIT,
-        host="this-machine",
-        result=ran.result,
-        exit_status=ran.exit_status,
-        log=ran.output,
-        actor=actor(),
-    )
-    await stage.bell.failure(report)
-    stage.steps.step("The failure is reported through the queue")
-    stage.steps.busy("waiting for the worker")
-    known = await stage.parts.unless_ended(delivery(stage.store, report.id))
-    if known.proposal_id is None:
-        raise PimaintenoError(f"no proposal came of the report: {known.result}")
-    return await stage.parts.unless_ended(_at_rest(stage, known.proposal_id))
 
 
 async def _at_rest(stage: Stage, proposal_id: int) -> Proposal:
@@ -199,7 +127,7 @@ async def _after_merge(stage: Stage, proposal: Proposal) -> None:
         if proposal.state is ProposalState.MERGED and not merged:
             merged = True
             await stage.project.pull()
-            ran = await service.run(stage.project.checkout)
+            ran = await service.run(stage.project.checkout, stage.manager)
             stage.steps.step(f"The checkout has the repair; {project.UNIT} runs again: {ran.result}")
         stage.steps.busy(f"{stage.settings.public_url}/proposals/{proposal.id} (Ctrl-C ends the demo)")
         await asyncio.sleep(POLL_S)

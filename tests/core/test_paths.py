@@ -12,7 +12,15 @@ def test_the_agents_places_and_the_publishers_do_not_overlap() -> None:
         paths.prepared("a"),
         paths.scratch,
     ]
-    ours = [paths.database, paths.redis, paths.redis_lock, paths.watch, paths.gitconfig, paths.mirror("a")]
+    ours = [
+        paths.database,
+        paths.redis,
+        paths.redis_lock,
+        paths.watch,
+        paths.hooks,
+        paths.gitconfig,
+        paths.mirror("a"),
+    ]
     assert all(path.is_relative_to(paths.agent) for path in agents)
     assert not any(path.is_relative_to(paths.agent) for path in ours)
     assert all(path.is_relative_to(paths.root) for path in [*agents, *ours])

@@ -48,6 +48,10 @@ from tests.core.conftest import HUB, LOCAL, wrong
         (HUB + "app_id = 12", "forges.hub: app_id and private_key are expected together"),
         (HUB + "app_id=1\nprivate_key='k'", "forges.hub: private_key: the .pem file that GitHub made"),
         (HUB + "app_id=1\nprivate_key='k'\ntoken='t'", "forges.hub: either token, or app_id and private_key"),
+        (
+            "[forges.lab]\nkind='gitlab'\nsigning_token='whsec_!'",
+            "forges.lab.signing_token: whsec_ and base64 is expected",
+        ),
         (HUB + "[projects.x]\nforge='hub'", "projects.x.repo: is missing and has no default"),
         (HUB + "[projects.x]\nforge='hub'\nrepo='greeter'", "projects.x.repo: owner/name is expected"),
         (HUB + "[projects.x]\nforge='hub'\nrepo='../up'", "projects.x.repo: owner/name is expected"),

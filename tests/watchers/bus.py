@@ -25,6 +25,7 @@ TYPES = {
     "ExecMainStatus": "i",
     "StateChangeTimestamp": "t",
     "StateChangeTimestampMonotonic": "t",
+    "MemoryCurrent": "t",
     "MemoryPeak": "t",
 }
 
@@ -151,7 +152,7 @@ class PlayedSystemd:
         return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownProperty", f"no {name}")
 
 
-OF_TYPE = {"Result", "NRestarts", "ExecMainCode", "ExecMainStatus", "MemoryPeak"}
+OF_TYPE = {"Result", "NRestarts", "ExecMainCode", "ExecMainStatus", "MemoryCurrent", "MemoryPeak"}
 
 
 def _variant(name: str, value: Any) -> Variant:

@@ -1,4 +1,4 @@
-"""Real journalctl on real journal files, which systemd-journal-remote makes from the export format."""
+"""Real journal files, made by systemd-journal-remote from the export format and read by real systemd code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import WatchError
+from watchers import sdjournal
 from watchers.journal import EARLIER, Journal
 
 REMOTE = "/lib/systemd/systemd-journal-remote"
@@ -60,8 +61,11 @@ class Plant:
         return Journal(self.folder)
 
 
-@pytest.fixture
-def plant(place: Path) -> Plant:
+@pytest.fixture(params=["libsystemd", "journalctl"])
+def plant(place: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Plant:
+    """A journal that is read each way: without the library all is left to the program."""
+    if request.param == "journalctl":
+        monkeypatch.setattr(sdjournal, "LIBRARY", "libnone.so.0")
     return Plant(place / "journal")
 
 
@@ -227,6 +231,16 @@ async def test_without_journalctl_it_says_so(place: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(place))
     with pytest.raises(WatchError, match="Install systemd"):
         await Journal(place).tail(UNIT, RUN)
+
+
+async def test_what_the_library_finds_needs_no_journalctl(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even a process is started: that takes longer than all else."""
+    plant = Plant(place / "journal")
+    journal = plant.write(plant.own("boom"), plant.systemd("failed"))
+    monkeypatch.setenv("PATH", str(place))
+    assert await journal.tail(UNIT, RUN) == "boom\nfailed"
 
 
 ASK = """
