@@ -15,6 +15,7 @@ from app.core import logs, redis
 from app.core.errors import PimaintenoError
 from app.core.queue import Bell
 from app.core.redact import Redactor
+from app.core.tasks import end
 from watchers import ticks
 from watchers.journal import Journal
 from watchers.post import Post
@@ -52,8 +53,7 @@ async def serve(settings: Settings) -> None:
             ]
         await stopped.wait()
         await _finish(reporter)
-        for each in running:
-            each.cancel()
+        await end(running)
 
 
 def _reporter(settings: Settings, post: Post) -> Reporter:

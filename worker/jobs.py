@@ -25,6 +25,7 @@ from app.core.errors import (
     StoreError,
 )
 from app.core.queue import Queue
+from app.core.tasks import end
 from app.store import actions, jobs, pauses, runs
 from worker.context import Work
 from worker.outcomes import tell
@@ -98,10 +99,9 @@ class Desk:
 
     async def close(self) -> None:
         """Stop all jobs at work; each goes back to the outbox at its last finished stage."""
-        tasks = list(self.at_work.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while self.at_work:  # the end of one can be the beginning of another
+            await end(list(self.at_work.values()))
+            await asyncio.sleep(0)
 
     async def _one(self, queue: str, job_id: int) -> None:
         limit = self.agents if queue == Queue.AGENT else contextlib.nullcontext()

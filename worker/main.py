@@ -33,6 +33,7 @@ from app.core.queue import (
     serialize,
 )
 from app.core.redact import Redactor
+from app.core.tasks import end
 from app.store import events, jobs
 from app.store.database import Store
 from worker.jobs import Desk
@@ -286,6 +287,4 @@ async def _until_stopped(tasks: list[asyncio.Task[None]]) -> None:
         for task in done - {stopping}:
             task.result()  # a listener ends only by a fault: let it be seen
     finally:
-        for task in (stopping, *tasks):
-            task.cancel()
-        await asyncio.gather(stopping, *tasks, return_exceptions=True)
+        await end((stopping, *tasks))

@@ -92,7 +92,7 @@ def client(url: str) -> ArqRedis:
     from arq.connections import ArqRedis
 
     settings = redis_settings(url)
-    return ArqRedis(
+    made = ArqRedis(
         host=str(settings.host),
         port=settings.port,
         unix_socket_path=settings.unix_socket_path,
@@ -109,6 +109,27 @@ def client(url: str) -> ArqRedis:
         job_serializer=serialize,
         job_deserializer=deserialize,
     )
+    pool = made.connection_pool
+    pool.connection_class = type("Connection", (_PlainSend, pool.connection_class), {})
+    return made
+
+
+class _PlainSend:
+    """Sends a command without `asyncio.wait_for`; answers are waited for as ever.
+
+    Before Python 3.12 that loses a cancellation which comes together with its result
+    (https://github.com/python/cpython/issues/86296), and a task that is to end goes on.
+    """
+
+    async def send_packed_command(self: Any, command: Any, check_health: bool = True) -> None:  # noqa: ANN401 - redis-py's
+        """Send; nothing that we send fills a socket, so it takes no time."""
+        if not self.is_connected:
+            await self.connect()
+        patience, self.socket_timeout = self.socket_timeout, None
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        finally:
+            self.socket_timeout = patience
 
 
 class Bell:

@@ -63,13 +63,17 @@ async def pending(tx: AsyncConnection, name: str, proposal_id: int) -> Job | Non
 
 
 async def reconcile(tx: AsyncConnection, proposal_id: int) -> Job | None:
-    """Have a proposal read from its forge; None where a job that has not begun yet will do so anyway.
+    """Have a proposal read from its forge; None where a job that is due will do so anyway.
 
-    One that has begun may have read already, so it is not enough.
+    One that has begun may have read already, so it is not enough. One that was put off, for the forge was
+    away, is taken forward: there is only ever one that waits.
     """
-    waits = (jobs.c.proposal_id == proposal_id) & (jobs.c.name == RECONCILE) & (jobs.c.state == "queued")
-    if await tx.scalar(select(jobs.c.id).where(waits, jobs.c.not_before <= db_now()).limit(1)) is not None:
+    queued = (jobs.c.proposal_id == proposal_id) & (jobs.c.name == RECONCILE) & (jobs.c.state == "queued")
+    if await tx.scalar(select(jobs.c.id).where(queued, jobs.c.not_before <= db_now()).limit(1)) is not None:
         return None
+    now = update(jobs).where(queued).values(not_before=db_now(), rung_at=None).returning(jobs)
+    if (row := (await tx.execute(now)).mappings().first()) is not None:
+        return _job(row)
     return await add(tx, NewJob(queue=Queue.PUBLISHER, name=RECONCILE, args={"proposal_id": proposal_id}))
 
 

@@ -126,7 +126,11 @@ async def main() -> None:
     finally:
         for process in reversed(started):
             process.terminate()
-            process.wait()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         shutil.rmtree(place)
 
 

@@ -46,11 +46,12 @@ def port() -> int:
         return int(listening.getsockname()[1])
 
 
-def configure(command: Command, forge: str, *, repo: str = REPO, more: str = "") -> str:
+def configure(command: Command, forge: str, *, repo: str = REPO) -> str:
     """Write a configuration with one project on a forge; return the address of its page."""
     free = port()
     command.config.write_text(
-        f'state_dir = "{command.home}/state"\n{more}\n[web]\nport = {free}\n'
+        # no embedded Redis: a page that is killed would leave it behind
+        f'state_dir = "{command.home}/state"\nredis_url = "redis://127.0.0.1:1"\n[web]\nport = {free}\n'
         f"[forges.there]\n{forge}\n"
         f'[projects.greeter]\nforge = "there"\nrepo = "{repo}"\n'
         '[forges.here]\nkind = "local"\n[projects.mine]\nforge = "here"\nrepo = "mine.git"\n'

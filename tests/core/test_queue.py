@@ -201,3 +201,21 @@ def test_every_kind_of_redis_url_is_understood() -> None:
     assert (given[0].host, given[0].port, given[0].database, given[0].password) == ("h", 1, 2, "p")
     assert given[1].ssl
     assert given[2].unix_socket_path == "/run/r.sock"
+
+
+async def test_no_cancellation_is_lost(redis_url: str) -> None:
+    """Not even one that comes together with the end of a command: a task that is to end ends."""
+
+    async def ping() -> None:
+        while True:
+            await ours.ping()
+
+    ours = queue.client(redis_url)
+    for number in range(200):
+        task = asyncio.create_task(ping())
+        for _ in range(number % 37):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=10)
+        assert task.cancelled()
+    await ours.aclose()

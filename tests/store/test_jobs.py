@@ -246,3 +246,55 @@ async def test_pending_finds_what_is_not_over(store: Store) -> None:
         assert await jobs.pending(tx, "repair", 3) == taken[0]
         await jobs.done(tx, taken[1])
         assert await jobs.pending(tx, "repair", 3) is None
+
+
+async def test_a_look_that_waits_is_the_only_one(store: Store) -> None:
+    """It comes at once when it was put off. One that has begun does not count: it may have read already."""
+    async with store.write() as tx:
+        first = await jobs.reconcile(tx, 3)
+        assert first is not None
+        assert await jobs.reconcile(tx, 3) is None
+        assert await jobs.reconcile(tx, 4) is not None
+    lease = await take(store, first)
+    assert lease is not None
+    async with store.write() as tx:
+        await jobs.later(tx, lease, after_s=600, reason="the forge is away", counts=False)
+    assert await take(store, first) is None
+    async with store.write() as tx:
+        again = await jobs.reconcile(tx, 3)
+        assert again is not None
+        assert again.id == first.id
+    assert await take(store, first) is not None
+    async with store.write() as tx:
+        second = await jobs.reconcile(tx, 3)
+        assert second is not None
+        assert second.id != first.id
+
+
+async def test_a_whole_project_is_looked_at_once(store: Store) -> None:
+    async with store.write() as tx:
+        first = await jobs.poll(tx, "greeter")
+        assert first is not None
+        assert await jobs.poll(tx, "greeter") is None
+        assert await jobs.poll(tx, "other") is not None
+    assert await take(store, first) is not None
+    async with store.write() as tx:
+        assert await jobs.poll(tx, "greeter") is not None
+
+
+async def test_looks_that_ended_well_are_forgotten(store: Store) -> None:
+    async with store.write() as tx:
+        look, waits = await jobs.reconcile(tx, 3), await jobs.poll(tx, "greeter")
+    other = await add(store)
+    for job in (look, other):
+        assert job is not None
+        lease = await take(store, job)
+        assert lease is not None
+        async with store.write() as tx:
+            await jobs.done(tx, lease)
+    async with store.write() as tx:
+        assert await jobs.forget(tx, older_s=60) == 0
+        assert await jobs.forget(tx, older_s=-1) == 1
+        for job in (waits, other):
+            assert job is not None
+            await jobs.get(tx, job.id)

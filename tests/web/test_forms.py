@@ -80,7 +80,7 @@ async def test_a_button_that_comes_too_late_says_so(site: Site, make_site: Make)
 @pytest.mark.parametrize(
     ("state", "buttons"),
     [
-        (ProposalState.OPEN, {"merge", "close"}),
+        (ProposalState.OPEN, {"merge", "close", "retry"}),
         (ProposalState.FAILED, {"retry"}),
         (ProposalState.MERGED, set()),
     ],

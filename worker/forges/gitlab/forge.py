@@ -61,10 +61,8 @@ class GitLabForge:
             raise answers.without_requests(place)
         if not await self._may_push(data, me):
             raise answers.not_granted(place)
-        visibility = of(
-            data, "visibility"
-        )  # "internal" is for all who have an account, so not known to be private
-        self.public = {"public": True, "private": False}.get(str(visibility))
+        # "internal" is for all who have an account, so not known to be private
+        self.public = {"public": True, "private": False}.get(str(of(data, "visibility")))
         self.web_url = of(data, "web_url")
         self.login = Login("oauth2", lab.token)
 
