@@ -179,7 +179,7 @@ async def test_the_readme_leads_from_a_clone_to_a_merged_repair(place: Path) -> 
 def test_the_readme_and_the_guide_configure_github_alike(tmp_path: Path) -> None:
     for name in ("github-token", "openai-key"):
         (tmp_path / name).write_text("secret")
-    (_, short), (_, long) = blocks("README.md", "On GitHub")[0], tomls("With a personal token")[0]
+    (_, short), (_, long) = blocks("README.md", "On GitHub or GitLab")[0], tomls("With a personal token")[0]
     file = tmp_path / "pimainteno.toml"
     file.write_text(short)
     brief = load(file, env={})
