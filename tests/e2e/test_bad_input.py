@@ -132,7 +132,8 @@ async def test_a_base_that_conflicts_starts_the_agent_again(house: House) -> Non
     ids=["missing", "hanging", "a gigabyte"],
 )
 async def test_a_bad_check_is_refused_by_name(house: House, check: str, verdict: str) -> None:
-    house.configure(checks=("python3 check.py", check), project="check_timeout_s = 2")
+    timeout_s = 2 if verdict == "timeout" else 60
+    house.configure(checks=("python3 check.py", check), project=f"check_timeout_s = {timeout_s}")
     worker = house.start("worker")
     code, _, err = await house.fail("--wait")
     assert code == 1

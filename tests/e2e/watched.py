@@ -47,8 +47,10 @@ async def is_in(text: str, house: House, times: int = 1) -> bool:
     return house.logs().count(text) >= times
 
 
-async def until(true: Callable[[], Awaitable[object]], house: House | None = None) -> None:
-    deadline = time.monotonic() + WAIT_S
+async def until(
+    true: Callable[[], Awaitable[object]], house: House | None = None, *, wait_s: float = WAIT_S
+) -> None:
+    deadline = time.monotonic() + wait_s
     while not await true():
         assert time.monotonic() < deadline, house.logs() if house else "it did not come in time"
         await asyncio.sleep(0.05)

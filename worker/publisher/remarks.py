@@ -24,6 +24,8 @@ from app.store import actions, jobs, proposals
 from worker.forges.registry import forge_for
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from app.core.models import Proposal
     from app.store.database import Tx
     from worker.context import Work
@@ -110,14 +112,18 @@ async def say(
     if remote is None:
         return ()
     await work.still_ours()
-    try:
-        if comment:
-            await forge.react(remote, comment, reaction)
-        if text:
-            await forge.say(remote, topic, text)
-    except (ForgeAccessError, ForgeRefusedError) as error:
-        logs.get().warning("a comment was not written", proposal=proposal_id, error=str(error))
+    if comment:
+        await _unless_refused(forge.react(remote, comment, reaction), "a reaction", proposal_id)
+    if text:
+        await _unless_refused(forge.say(remote, topic, text), "a comment", proposal_id)
     return ()
+
+
+async def _unless_refused(writing: Awaitable[None], what: str, proposal_id: int) -> None:
+    try:
+        await writing
+    except (ForgeAccessError, ForgeRefusedError) as error:
+        logs.get().warning(f"{what} was not written", proposal=proposal_id, error=str(error))
 
 
 async def _done(tx: Tx, proposal_id: int, remark: Remark, actor: str) -> tuple[Reaction, str]:
