@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -17,6 +17,7 @@ from sqlalchemy.util import await_only
 from app.core import process
 from app.core.errors import ConfigurationError, StoreError
 from app.store.faults import BUSY_S, translated
+from app.store.turns import Turns
 from app.store.version import HEAD
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Store:
         reads = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reading = self._engine.execution_options(**reads)
         self._immediate = self._engine.execution_options(begin="BEGIN IMMEDIATE")
-        self._writing = asyncio.Lock() if self.is_sqlite else None
+        file = file_of(url)
+        self._turns = Turns(file) if file is not None else None
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -121,7 +123,7 @@ class Store:
         a follower who asks for what came after an id misses nothing.
         """
         with translated(self.place):
-            async with self._alone(), self._immediate.begin() as tx:
+            async with self._turns.one() if self._turns else nullcontext(), self._immediate.begin() as tx:
                 if not self.is_sqlite:
                     await tx.execute(_ALONE, {"busy": f"{self._busy_s}s"})
                 yield tx
@@ -134,22 +136,8 @@ class Store:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Queue this process's writers in order; SQLite's own waiting polls, and is not fair."""
-        if self._writing is None:
-            yield
-            return
-        try:
-            async with asyncio.timeout(BUSY_S):
-                await self._writing.acquire()
-        except TimeoutError as error:
-            raise StoreError(f"The database {self.place} was in use for more than {BUSY_S} s") from error
-        try:
-            yield
-        finally:
-            self._writing.release()
+        if self._turns is not None:
+            self._turns.close()
 
     async def _up_to_date(self) -> None:
         path = file_of(self._url)
