@@ -50,9 +50,7 @@ async def webhook(request: Request) -> Response:
         source=forge,
         delivery_id=notice.delivery,
         event=notice.event,
-        headers={
-            name: value[:LONGEST_HEADER] for name in KEPT_HEADERS if (value := request.headers.get(name))
-        },
+        headers=_kept(request.headers),
         projects=projects,
         number=notice.number,
         branch=notice.branch,
