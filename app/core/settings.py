@@ -177,7 +177,7 @@ class Settings(BaseSettings):
         ]
         if self.database_url.startswith("sqlite"):
             database = self.database_url_effective.removeprefix("sqlite+aiosqlite:///")
-            closed += [Path(database + end) for end in ("", "-wal", "-shm")]
+            closed += [Path(database + end) for end in ("", "-wal", "-shm", ".writers", ".lock")]
         if self.redis_url.startswith("unix://"):
             closed.append(Path(urlsplit(self.redis_url).path))
         closed += socket_folders(self.database_url)
