@@ -82,9 +82,7 @@ async def _say(work: Work, proposal: Proposal, reason: str) -> None:
         await work.hold(tx)
         await proposals.update(tx, proposal.id, reason=reason)
         text = reason[:1].upper() + reason[1:]
-        await events.append(
-            tx, "proposal.updated", text, project=proposal.project, proposal=proposal.id, data={}
-        )
+        await events.append(tx, "proposal.updated", text, project=proposal.project, proposal=proposal.id)
 
 
 async def _let_go(work: Work, seen: Mirror, project: str) -> None:

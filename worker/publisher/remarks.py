@@ -15,7 +15,6 @@ from app.core.errors import (
     ConflictError,
     ForgeAccessError,
     ForgeRefusedError,
-    PimaintenoError,
 )
 from app.core.models import NewJob, now
 from app.core.queue import Queue
@@ -143,9 +142,5 @@ async def _done(tx: Tx, proposal_id: int, remark: Remark, actor: str) -> tuple[R
     except BadRequestError:
         return "confused", "After `snooze` a time is expected: `30m`, `12h`, `7d` or `2w`, a year at most."
     except ConflictError as error:
-        return "confused", _harmless(error)
+        return "confused", f"{error}."
     return "+1", ""
-
-
-def _harmless(error: PimaintenoError) -> str:
-    return f"{error}."
