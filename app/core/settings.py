@@ -177,7 +177,8 @@ class Settings(BaseSettings):
         ]
         if self.database_url.startswith("sqlite"):
             database = self.database_url_effective.removeprefix("sqlite+aiosqlite:///")
-            closed += [Path(database + end) for end in ("", "-wal", "-shm", ".writers", ".lock")]
+            endings = ("", "-wal", "-shm", ".next-writer", ".writers", ".lock")
+            closed += [Path(database + end) for end in endings]
         if self.redis_url.startswith("unix://"):
             closed.append(Path(urlsplit(self.redis_url).path))
         closed += socket_folders(self.database_url)

@@ -1,8 +1,10 @@
 """Whose turn it is to write to an SQLite file, among processes: SQLite's own waiting is slow and not fair.
 
 It sleeps for up to a tenth of a second between two looks, so that a lock which is free again stays unused.
-A lock on a file beside it is looked at each millisecond. Programs that do not know it, such as the sqlite3
-shell, are still waited for in SQLite's way.
+Locks on two files beside it are looked at each millisecond. Who wants to write first gets the place at the
+door, and keeps it until it is let in: a process with much to write stands behind whoever waits there, and
+cannot take one turn after the other. Programs that do not know this, such as the sqlite3 shell, are still
+waited for in SQLite's way.
 """
 
 from __future__ import annotations
@@ -10,16 +12,18 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from app.core.errors import StoreError
 from app.store.faults import BUSY_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+DOOR, INSIDE = ".next-writer", ".writers"
+"""What the names of the two files end with."""
 LOOK_S = 0.001
 
 
@@ -29,7 +33,7 @@ class Turns:
     def __init__(self, database: Path) -> None:
         self._database = database
         self._ours = asyncio.Lock()
-        self._file: int | None = None
+        self._files: dict[str, int] = {}
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -40,45 +44,51 @@ class Turns:
         except TimeoutError as error:
             raise self._busy() from error
         try:
-            file = self._opened()
-            await self._wait(file)
-            try:
+            door, inside = self._opened(DOOR), self._opened(INSIDE)
+            await self._let_in(door, inside)
+            with _unlocking(inside):
                 yield
-            finally:
-                fcntl.flock(file, fcntl.LOCK_UN)
         finally:
             self._ours.release()
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        """Let go of the files."""
+        while self._files:
+            os.close(self._files.popitem()[1])
 
-    async def _wait(self, file: int) -> None:
+    async def _let_in(self, door: int, inside: int) -> None:
         try:
             async with asyncio.timeout(BUSY_S):
-                while not _locked(file):  # noqa: ASYNC110 - the kernel tells nobody
-                    await asyncio.sleep(LOOK_S)
+                await _locked(door)
+                with _unlocking(door):
+                    await _locked(inside)
         except TimeoutError as error:
             raise self._busy() from error
 
-    def _opened(self) -> int:
-        if self._file is None:
-            path = self._database.with_name(f"{self._database.name}.writers")
+    def _opened(self, ending: str) -> int:
+        if ending not in self._files:
+            path = self._database.with_name(f"{self._database.name}{ending}")
             try:
-                self._file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                self._files[ending] = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise StoreError(f"{path} cannot be opened: {error.strerror}; check its folder") from error
-        return self._file
+        return self._files[ending]
 
     def _busy(self) -> StoreError:
         return StoreError(f"The database {self._database} was in use for more than {BUSY_S} s")
 
 
-def _locked(file: int) -> bool:
+async def _locked(file: int) -> None:
+    while True:  # the kernel tells nobody
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.sleep(LOOK_S)
+
+
+@contextmanager
+def _unlocking(file: int) -> Iterator[None]:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)

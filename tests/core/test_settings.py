@@ -145,6 +145,7 @@ def test_closed_paths_name_all_that_untrusted_work_must_not_see(tmp_path: Path) 
         tmp_path / "x.db",
         tmp_path / "x.db-wal",
         tmp_path / "x.db-shm",
+        tmp_path / "x.db.next-writer",
         tmp_path / "x.db.writers",
         tmp_path / "x.db.lock",
         Path("/run/r.sock"),
