@@ -41,6 +41,7 @@ run   certificates                           ca-certificates  the certificates o
 test  command:unshare                        util-linux       util-linux
 test  file:/lib/systemd/systemd              systemd          systemd (the tests boot one of their own)
 test  file:/lib/systemd/system/dbus.service  dbus             D-Bus (the system bus of that systemd)
+test  command:chromium                       chromium         Chromium (the tests look at the page in it)
 test  postgresql                             postgresql       the PostgreSQL server
 test  file:/lib/systemd/systemd-journal-remote  systemd-journal-remote  systemd-journal-remote (the tests make journals with it)
 TABLE

@@ -104,6 +104,8 @@ class Target:
         """Give the wheel tags that it takes, best first."""
         platforms = [f"manylinux_2_{minor}_{self.machine}" for minor in range(GLIBC, 16, -1)]
         platforms += [f"manylinux2014_{self.machine}", f"linux_{self.machine}"]
+        if self.machine == "x86_64":  # these two are older than wheels for ARM
+            platforms += ["manylinux2010_x86_64", "manylinux1_x86_64"]
         return (
             *cpython_tags(self.python, platforms=platforms),
             *compatible_tags(self.python, f"cp{self.python[0]}{self.python[1]}", platforms),

@@ -47,7 +47,11 @@ WRONG = [
     ("The Codex CLI's package lives in worker.agent", "app.demo", "codex_cli_bin"),
     ("githubkit and hishel live in worker.forges.github", "worker.forges", "githubkit"),
     ("python-gitlab lives in worker.forges.gitlab", "worker.forges", "gitlab"),
-    ("httpx lives in worker.forges", "app.core", "httpx"),
+    ("httpx lives in worker.forges and app.web.oauth", "app.core", "httpx"),
+    ("authlib lives in app.web.oauth", "worker.forges", "authlib"),
+    ("markdown-it-py and nh3 live in app.web.markdown", "worker", "nh3"),
+    ("Pygments lives in app.web.highlight", "app.commands", "pygments"),
+    ("prometheus-client lives in app.web.metrics", "app.store", "prometheus_client"),
 ]
 """Contract, a package that gets a module with a wrong import, and what that module imports."""
 
@@ -96,7 +100,12 @@ def test_every_contract_is_shown_to_bite() -> None:
 
 
 def test_every_library_has_its_home() -> None:
-    modules = {"dbus-next": "dbus_next", "openai-codex-cli-bin": "codex_cli_bin", "python-gitlab": "gitlab"}
+    modules = {
+        "dbus-next": "dbus_next",
+        "openai-codex-cli-bin": "codex_cli_bin",
+        "python-gitlab": "gitlab",
+        "markdown-it-py": "markdown_it",
+    }
     anywhere = {"pydantic", "python-multipart"}  # our models everywhere; the other is imported by FastAPI
     named = {re.split(r"[\[<>=]", each)[0] for each in CONFIG["project"]["dependencies"]} - anywhere
     needed = {modules.get(name, name.replace("-", "_")) for name in named}

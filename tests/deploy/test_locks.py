@@ -65,6 +65,7 @@ def test_the_wheel_that_an_installer_would_take_is_chosen() -> None:
         ("demo-1.0-cp311-cp311-manylinux_2_34_aarch64.whl", "b"),
         ("demo-1.0-cp39-abi3-manylinux_2_17_aarch64.whl", "c"),
         ("demo-1.0-cp311-cp311-musllinux_1_2_aarch64.whl", "d"),
+        ("demo-1.0-py3-none-manylinux1_x86_64.whl", "e"),
     ]
     entries = ", ".join(
         f'{{ url = "https://host.invalid/{name}", hashes = {{ sha256 = "{digit * 64}" }} }}'
@@ -73,4 +74,4 @@ def test_the_wheel_that_an_installer_would_take_is_chosen() -> None:
 
     chosen = wheels.chosen(f'[[packages]]\nname = "demo"\nwheels = [{entries}]\n')
 
-    assert [wheel.sha256[0] for wheel in chosen] == ["a", "c"]
+    assert [wheel.sha256[0] for wheel in chosen] == ["a", "c", "e"]

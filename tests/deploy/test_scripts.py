@@ -179,7 +179,9 @@ def test_setup_names_what_is_missing_on_other_systems(checkout: Path, bare: Path
     assert done.stderr.startswith("setup: missing: git. Install that with this system's package manager")
 
 
-def test_setup_for_the_tests_wants_a_systemd_a_bus_and_a_database_server(checkout: Path, bare: Path) -> None:
+def test_setup_for_the_tests_wants_a_systemd_a_bus_a_database_server_and_a_browser(
+    checkout: Path, bare: Path
+) -> None:
     executable(bare / "apt-get", "#!/bin/sh\nexit 1\n")
     script = checkout / "deploy/setup.sh"
     system = checkout.parent / "system"
@@ -195,8 +197,10 @@ def test_setup_for_the_tests_wants_a_systemd_a_bus_and_a_database_server(checkou
         assert (done.returncode, bool(said)) == (1, True), done.stderr
         return (said[1] or said[2]).split() if said else []
 
-    assert missing() == ["git", "util-linux", "systemd", "dbus", "postgresql", "systemd-journal-remote"]
+    first = ["git", "util-linux", "systemd", "dbus", "chromium", "postgresql", "systemd-journal-remote"]
+    assert missing() == first
     executable(bare / "unshare", "")
+    executable(bare / "chromium", "")
     executable(bare / "postgres", "")
     (system / "lib/systemd/system").mkdir(parents=True)
     for name in ("systemd", "system/dbus.service", "systemd-journal-remote"):
