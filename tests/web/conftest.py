@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,15 @@ class Site:
             given["accept"] = "text/html,*/*;q=0.8"
         transport = httpx.ASGITransport(app=self.app, client=(peer, 40000))
         return httpx.AsyncClient(transport=transport, base_url=base, headers=given)
+
+    @asynccontextmanager
+    async def login(self, role: str = "viewer", **given: Any) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser with a page session of that role; `given` is passed on to `client`."""
+        async with self.client(**({"html": True} | given)) as client:
+            origin = {"origin": str(client.base_url).rstrip("/")}
+            answer = await client.post("/login", data={"token": TOKENS[role]}, headers=origin)
+            assert answer.status_code == 303, answer.text
+            yield client
 
 
 Make = Callable[..., Site]

@@ -33,8 +33,7 @@ async def test_a_token_becomes_a_session_that_can_press_buttons(site: Site) -> N
 
 async def test_a_viewer_sees_no_buttons_and_presses_none(site: Site) -> None:
     number = await add_proposal(site.store)
-    async with site.client(html=True) as client:
-        await client.post("/login", data={"token": TOKENS["viewer"]}, headers=HERE)
+    async with site.login("viewer") as client:
         text = (await client.get(f"/proposals/{number}")).text
         assert "Yes, merge it" not in text
         answer = await client.post(f"/proposals/{number}/merge", data={"csrf": csrf_of(text)}, headers=HERE)
