@@ -32,6 +32,7 @@ from app.core.settings_sections import (
     Name,
     PageUrl,
     Place,
+    PriceSettings,
     ProjectSettings,
     Section,
     WatchSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "GitLabForge",
     "LimitSettings",
     "LocalForge",
+    "PriceSettings",
     "ProjectSettings",
     "Settings",
     "WatchSettings",
@@ -95,6 +97,7 @@ class Settings(BaseSettings):
     public_url: PageUrl = "http://127.0.0.1:8300"
     web: WebSettings = WebSettings()
     codex: CodexSettings = CodexSettings()
+    prices: dict[Annotated[str, Field(min_length=1)], PriceSettings] = {}
     watch: WatchSettings = WatchSettings()
     limits: LimitSettings = LimitSettings()
     commit: CommitSettings = CommitSettings()

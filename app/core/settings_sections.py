@@ -155,6 +155,7 @@ ApiUrl = Annotated[str, AfterValidator(_api_url)]
 PageUrl = Annotated[str, AfterValidator(_page_url)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NONE = SecretStr("")
 
 
@@ -190,6 +191,14 @@ class CodexSettings(Section):
     idle_s: Seconds = 300.0
     token_limit: Count = 400_000
     daily_token_limit: Count = 4_000_000
+
+
+class PriceSettings(Section):
+    """`[prices.MODEL]`: what a model costs, in US dollars for a million tokens."""
+
+    input: Dollars
+    cached: Dollars
+    output: Dollars
 
 
 class WatchSettings(Section):

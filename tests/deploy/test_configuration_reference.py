@@ -16,6 +16,7 @@ from app.core.settings_sections import (
     GitLabForge,
     LimitSettings,
     LocalForge,
+    PriceSettings,
     ProjectSettings,
     WatchSettings,
     WebSettings,
@@ -29,6 +30,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "`[web]`": WebSettings,
     "`[web.tokens.NAME]`": WebToken,
     "`[codex]`": CodexSettings,
+    "`[prices.MODEL]`": PriceSettings,
     "`[watch]`": WatchSettings,
     "`[limits]`": LimitSettings,
     "`[commit]`": CommitSettings,
@@ -38,7 +40,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     '`[forges.NAME]` with `kind = "gitlab"`': GitLabForge,
     "`[projects.NAME]`": ProjectSettings,
 }
-TABLES = {"web", "codex", "watch", "limits", "commit", "worker", "forges", "projects", "tokens"}
+TABLES = {"web", "codex", "prices", "watch", "limits", "commit", "worker", "forges", "projects", "tokens"}
 """Keys that hold a section; each has a heading of its own."""
 
 
