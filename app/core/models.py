@@ -47,6 +47,33 @@ class ProposalState(StrEnum):
     FAILED = "failed"
 
 
+class Need(StrEnum):
+    """What a proposal needs from people, in the order of the page."""
+
+    READY = "ready"
+    CI_FAILING = "ci_failing"
+    CHANGES_REQUESTED = "changes_requested"
+    EDITED = "edited"
+    WAITING = "waiting"
+    WORKING = "working"
+    NOT_PROPOSED = "not_proposed"
+
+    @property
+    def words(self) -> str:
+        """Return the words of the page."""
+        return _NEEDS[self]
+
+
+_NEEDS = {
+    Need.READY: "Ready for review",
+    Need.CI_FAILING: "CI failing",
+    Need.CHANGES_REQUESTED: "Changes requested",
+    Need.EDITED: "Edited by a person",
+    Need.WAITING: "Waiting on limits",
+    Need.WORKING: "Being worked on",
+    Need.NOT_PROPOSED: "Could not be proposed",
+}
+
 ACTIVE = (ProposalState.WORKING, ProposalState.WAITING, ProposalState.OPEN)
 
 Verdict = Literal["pass", "fail", "timeout", "error"]

@@ -34,14 +34,24 @@ class Time(TypeDecorator[datetime]):
 
 
 class Text(TypeDecorator[str]):
-    """Text, in which U+FFFD stands for each NUL: PostgreSQL cannot store that, and programs print it."""
+    """Text, in which U+FFFD stands for what no database stores: NUL, and halves of surrogate pairs."""
 
     impl = PlainText
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Return the text without NUL."""
-        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        """Return the text without NUL and without lone surrogates."""
+        return None if value is None else storable(value)
+
+
+def storable(text: str) -> str:
+    """Return a text that every database takes."""
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 class Json(TypeDecorator[Any]):

@@ -17,6 +17,7 @@ from sqlalchemy.util import await_only
 from app.core import process
 from app.core.errors import ConfigurationError, StoreError
 from app.store.faults import BUSY_S, translated
+from app.store.search import casefold
 from app.store.turns import Turns
 from app.store.version import HEAD
 
@@ -231,6 +232,8 @@ def _engine(url: URL) -> AsyncEngine:
 
 
 def _connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter
+    # SQLite's own lower() knows ASCII alone
+    connection.create_function("casefold", 1, casefold, deterministic=True)
     cursor = connection.cursor()
     for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select
 
+from app.core.errors import NotFoundError
 from app.core.models import Event
 from app.core.models import now as present
 from app.store import cursors
@@ -13,7 +14,9 @@ from app.store.tables import events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -54,22 +57,39 @@ async def is_newer(tx: AsyncConnection, proposal: int, kind: str, *, than: str) 
     return ids[0] > ids[1]
 
 
+async def get(tx: AsyncConnection, event_id: int) -> Event:
+    """Return one line; NotFoundError where there is none."""
+    row = (await tx.execute(select(events).where(events.c.id == event_id))).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no line {event_id} in the history")
+    return Event.model_validate(dict(row))
+
+
 async def page(
     tx: AsyncConnection,
     *,
     project: str | None = None,
     proposal: int | None = None,
+    kind: str | None = None,
+    actor: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     after: int | None = None,
     cursor: str | None = None,
     limit: int = 100,
     newest_first: bool = True,
 ) -> tuple[list[Event], str | None]:
-    """Return lines of the history and the cursor of the next page; `after` leaves out all up to that id."""
+    """Return lines of the history and the cursor of the next page; `after` leaves out all up to that id.
+
+    `kind` is one kind, or the beginning of several with its dot: `proposal.`. `since` counts in, `until`
+    does not.
+    """
     query = select(events).order_by(events.c.id.desc() if newest_first else events.c.id).limit(limit + 1)
-    if project is not None:
-        query = query.where(events.c.project == project)
-    if proposal is not None:
-        query = query.where(events.c.proposal == proposal)
+    query = query.where(*_filters(project=project, proposal=proposal, kind=kind, actor=actor))
+    if since is not None:
+        query = query.where(events.c.at >= since)
+    if until is not None:
+        query = query.where(events.c.at < until)
     if after is not None:
         query = query.where(events.c.id > after)
     if cursor:
@@ -78,3 +98,21 @@ async def page(
     return cursors.split(
         [Event.model_validate(dict(row)) for row in (await tx.execute(query)).mappings()], limit
     )
+
+
+def _filters(
+    *, project: str | None, proposal: int | None, kind: str | None, actor: str | None
+) -> list[ColumnElement[bool]]:
+    chosen: list[ColumnElement[bool]] = []
+    if kind is not None and kind.endswith("."):
+        chosen.append(func.substr(events.c.kind, 1, len(kind)) == kind)
+    elif kind is not None:
+        chosen.append(events.c.kind == kind)
+    for column, value in (
+        (events.c.project, project),
+        (events.c.proposal, proposal),
+        (events.c.actor, actor),
+    ):
+        if value is not None:
+            chosen.append(column == value)
+    return chosen

@@ -51,7 +51,7 @@ async def create(
     )
     row = (await tx.execute(new.returning(proposals))).mappings().one()
     counted = {"count": incident.count, "hosts": incident.hosts} if incident else {"count": 0, "hosts": None}
-    return _proposal(dict(row) | counted)
+    return proposal(dict(row) | counted)
 
 
 async def get(tx: AsyncConnection, proposal_id: int, *, lock: bool = False) -> Proposal:
@@ -111,7 +111,7 @@ async def on_forge(tx: AsyncConnection, project: str, *, also: Iterable[int] = (
     listed = or_(proposals.c.state.in_(ACTIVE), proposals.c.number.in_(list(also)), lately)
     ours = (proposals.c.project == project) & proposals.c.number.is_not(None) & listed
     found = await tx.execute(_WITH_INCIDENT.where(ours).order_by(proposals.c.id))
-    return [_proposal(row) for row in found.mappings()]
+    return [proposal(row) for row in found.mappings()]
 
 
 async def closed_by_people(tx: AsyncConnection, project: str) -> list[Proposal]:
@@ -119,7 +119,7 @@ async def closed_by_people(tx: AsyncConnection, project: str) -> list[Proposal]:
     ours = (proposals.c.project == project) & (proposals.c.state == ProposalState.CLOSED)
     ours &= (proposals.c.kind == Kind.FIX) & proposals.c.snoozed_until.is_(None)
     found = await tx.execute(_WITH_INCIDENT.where(ours, incidents.c.state == "open").order_by(proposals.c.id))
-    return [_proposal(row) for row in found.mappings()]
+    return [proposal(row) for row in found.mappings()]
 
 
 async def merged_before(tx: AsyncConnection, incident_id: int, before: int) -> Proposal | None:
@@ -172,7 +172,7 @@ async def page(
         query = query.where(proposals.c.project == project)
     if cursor:
         query = query.where(proposals.c.id < cursors.decode(cursor))
-    return cursors.split([_proposal(row) for row in (await tx.execute(query)).mappings()], limit)
+    return cursors.split([proposal(row) for row in (await tx.execute(query)).mappings()], limit)
 
 
 async def open_count(tx: AsyncConnection, project: str, *, but: int | None = None) -> int:
@@ -198,8 +198,9 @@ async def _count(tx: AsyncConnection, which: ColumnElement[bool], but: int | Non
 
 async def _one(tx: AsyncConnection, query: Select[Any]) -> Proposal | None:
     row = (await tx.execute(query)).mappings().one_or_none()
-    return _proposal(row) if row else None
+    return proposal(row) if row else None
 
 
-def _proposal(row: RowMapping | dict[str, Any]) -> Proposal:
+def proposal(row: RowMapping | dict[str, Any]) -> Proposal:
+    """Return a row of proposals, with count and hosts of its incident, as a model."""
     return Proposal.model_validate({**row, "hosts": row["hosts"] or ()})

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import delete, update
 
-from app.core.errors import BadRequestError, StoreError
+from app.core.errors import BadRequestError, NotFoundError, StoreError
 from app.core.models import Event, now
 from app.store import events
 from app.store.tables import events as table
@@ -82,3 +82,41 @@ async def test_lines_of_one_proposal(store: Store) -> None:
         assert await events.page(tx, proposal=7) == ([written], None)
         with pytest.raises(BadRequestError):
             await events.page(tx, cursor="nonsense")
+
+
+async def test_filters_of_the_history(store: Store) -> None:
+    async with store.write() as tx:
+        opened = await events.append(tx, "proposal.opened", "", actor="pimainteno")
+        other = await events.append(tx, "proposals.none", "", actor="anna")
+        merged = await events.append(tx, "proposal.merged", "", actor="anna")
+
+        async def found(**which: Any) -> list[Event]:
+            return (await events.page(tx, newest_first=False, **which))[0]
+
+        assert await found(kind="proposal.") == [opened, merged]
+        assert await found(kind="proposal.merged") == [merged]
+        assert await found(kind="proposal") == []
+        assert await found(kind="PROPOSAL.") == []
+        assert await found(kind=".") == []
+        assert await found(kind="%.") == []
+        assert await found(actor="anna") == [other, merged]
+        assert await found(actor="anna", kind="proposal.") == [merged]
+        assert await found(since=other.at, until=merged.at) == ([other] if other.at < merged.at else [])
+        assert await found(since=now() + timedelta(days=1)) == []
+        assert await found(until=opened.at) == []
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800", "x" * 200_000, "' OR 1=1 --."])
+async def test_a_filter_that_nothing_meets(store: Store, text: str) -> None:
+    async with store.write() as tx:
+        await many(tx, 1)
+        for name in ("project", "kind", "actor"):
+            assert await events.page(tx, **{name: text}) == ([], None)  # type: ignore[arg-type]
+
+
+async def test_one_line(store: Store) -> None:
+    async with store.write() as tx:
+        first, _ = await many(tx, 2)
+        assert await events.get(tx, first.id) == first
+        with pytest.raises(NotFoundError, match="There is no line 99 in the history"):
+            await events.get(tx, 99)
