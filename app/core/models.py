@@ -201,6 +201,15 @@ class Summary(Model):
     codex_md: str
 
 
+class CodexMd(Model):
+    """A project's codex.md on its default branch, fit to be shown; None where it has none."""
+
+    text: str | None
+    commit: str
+    cut: bool = False
+    """Whether the file goes on after the text."""
+
+
 class Usage(Model):
     """Tokens that one run took, over all its calls to the model."""
 

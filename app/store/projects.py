@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from app.core.models import ACTIVE, ProjectView, now
+from app.core.models import ACTIVE, CodexMd, ProjectView, now
 from app.store.tables import projects, proposals
 from app.store.upsert import insert
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from app.core.settings import Settings
+
+SHOWN = ("url", "last_scan", "last_commit", "summary")
 
 
 async def saw(
@@ -41,6 +43,26 @@ async def default_branch(tx: AsyncConnection, name: str) -> str | None:
     return found
 
 
+async def keep_codex_md(tx: AsyncConnection, name: str, found: CodexMd) -> None:
+    """Keep a project's codex.md as the page may show it, in the place of what was there before."""
+    row = {"codex_md": found.text, "codex_md_commit": found.commit, "codex_md_cut": found.cut}
+    new = insert(tx, projects).values(name=name, **row)
+    await tx.execute(new.on_conflict_do_update(index_elements=["name"], set_=row))
+
+
+async def codex_md(tx: AsyncConnection, name: str) -> CodexMd | None:
+    """Return a project's codex.md; None before the first look at its repository."""
+    columns = select(projects.c.codex_md, projects.c.codex_md_commit, projects.c.codex_md_cut)
+    row = (await tx.execute(columns.where(projects.c.name == name))).one_or_none()
+    return CodexMd(text=row[0], commit=row[1], cut=row[2]) if row and row[1] else None
+
+
+async def codex_md_commit(tx: AsyncConnection, name: str) -> str | None:
+    """Return the commit that a project's codex.md was read at, without the text."""
+    found: str | None = await tx.scalar(select(projects.c.codex_md_commit).where(projects.c.name == name))
+    return found
+
+
 async def views(tx: AsyncConnection, settings: Settings) -> list[ProjectView]:
     """Return every configured project by name; `open` counts what a list of open proposals shows."""
     counts = (
@@ -49,7 +71,8 @@ async def views(tx: AsyncConnection, settings: Settings) -> list[ProjectView]:
         .group_by(proposals.c.project)
     )
     found = {row[0]: row[1] for row in await tx.execute(counts)}
-    rows = {row["name"]: dict(row) for row in (await tx.execute(select(projects))).mappings()}
+    seen = select(projects.c.name, *(projects.c[key] for key in SHOWN))
+    rows = {row["name"]: dict(row) for row in (await tx.execute(seen)).mappings()}
     return [
         ProjectView(
             name=name,
@@ -57,7 +80,7 @@ async def views(tx: AsyncConnection, settings: Settings) -> list[ProjectView]:
             repo=project.repo,
             units=tuple(project.units),
             open=found.get(name, 0),
-            **{key: rows.get(name, {}).get(key) for key in ("url", "last_scan", "last_commit", "summary")},
+            **{key: rows.get(name, {}).get(key) for key in SHOWN},
         )
         for name, project in sorted(settings.projects.items())
     ]

@@ -39,6 +39,9 @@ projects = Table(
     Column("last_scan", Time),
     Column("last_commit", Text),
     Column("summary", Text),  # of codex.md: missing, outdated, current
+    Column("codex_md", Text),  # its text on the default branch, redacted; long: lists leave it out
+    Column("codex_md_commit", Text),  # the commit that it was read at
+    Column("codex_md_cut", Boolean, nullable=False, server_default="0"),  # the file goes on
 )
 
 incidents = Table(

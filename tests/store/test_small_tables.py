@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from app.core.models import Change, Changeset, Kind, ProposalState, now
+from sqlalchemy import event
+
+from app.core.models import Change, Changeset, CodexMd, Kind, ProposalState, now
 from app.core.settings import load
 from app.store import deliveries, projects, proposals, results
 
@@ -65,6 +67,31 @@ async def test_results_are_kept_and_replaced(store: Store) -> None:
 
     assert found is not None
     assert Changeset.model_validate(found["changeset"]) == changeset
+
+
+async def test_codex_md_is_kept_of_one_commit_at_a_time(store: Store) -> None:
+    async with store.write() as tx:
+        assert await projects.codex_md(tx, "greeter") is None
+        await projects.saw(tx, "greeter", url="https://example.org/greeter")
+        assert await projects.codex_md(tx, "greeter") is None
+        await projects.keep_codex_md(tx, "greeter", CodexMd(text="old", commit="a", cut=True))
+        await projects.keep_codex_md(tx, "greeter", CodexMd(text="n\u00e9w\0", commit="b"))
+        await projects.keep_codex_md(tx, "another", CodexMd(text=None, commit="c"))
+    async with store.read() as tx:
+        assert await projects.codex_md(tx, "greeter") == CodexMd(text="n\u00e9w\ufffd", commit="b")
+        assert await projects.codex_md_commit(tx, "greeter") == "b"
+        assert await projects.codex_md(tx, "another") == CodexMd(text=None, commit="c")
+
+
+async def test_a_list_of_projects_does_not_load_codex_md(store: Store, tmp_path: Path) -> None:
+    config = tmp_path / "pimainteno.toml"
+    config.write_text(TOML.format(state=tmp_path))
+    asked: list[str] = []
+    async with store.read() as tx:
+        event.listen(tx.sync_connection, "before_cursor_execute", lambda *args: asked.append(args[2]))
+        await projects.views(tx, load(config, env={}))
+    assert asked
+    assert not [sql for sql in asked if "codex_md" in sql]
 
 
 async def test_projects_are_the_configured_ones_with_what_we_saw(store: Store, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from app.core.models import ACTIVE, Kind, NewJob, ProposalState, now
 from app.core.queue import Queue
 from app.store import deliveries, events, projects, proposals, results, runs
 from worker.git import objects
-from worker.publisher import mirror
+from worker.publisher import codex_md, mirror
 
 if TYPE_CHECKING:
-    from app.core.models import Proposal, Run
+    from app.core.models import CodexMd, Proposal, Run
     from app.store.database import Tx
     from worker.context import Work
     from worker.publisher.mirror import Mirror
@@ -33,7 +33,8 @@ async def start(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
         with work.timed(run, "fetch"):
             seen = await mirror.refresh(work, run.project)
             await _worth_trying(seen, run, proposal)
-            await _based(work, run, seen, await _came_back(work, seen, proposal))
+            present = await codex_md.news(work, run.project, seen)
+            await _based(work, run, seen, present, await _came_back(work, seen, proposal))
     return (_repair(run_id),)
 
 
@@ -42,8 +43,10 @@ async def scan(work: Work, *, project: str, tick_id: str, actor: str) -> tuple[N
     seen = await mirror.refresh(work, project)
     tree = await asyncio.to_thread(objects.tree_key, seen.path, seen.commit)
     present = await asyncio.to_thread(objects.read, seen.path, seen.commit, SUMMARY) is not None
+    news = await codex_md.news(work, project, seen)
     async with work.store.write() as tx:
         await work.hold(tx)
+        await codex_md.saw(tx, project, seen, news)
         run = await _scanned(tx, seen, project, tick_id, actor, tree, present=present)
     if run is None:
         return ()
@@ -82,7 +85,9 @@ async def _came_back(work: Work, seen: Mirror, proposal: Proposal) -> Proposal |
     return before if there else None
 
 
-async def _based(work: Work, run: Run, seen: Mirror, came_back: Proposal | None) -> None:
+async def _based(
+    work: Work, run: Run, seen: Mirror, present: CodexMd | None, came_back: Proposal | None
+) -> None:
     await seen.keep(f"base/{run.id}", seen.commit)
     async with work.store.write() as tx:
         await work.hold(tx)
@@ -100,13 +105,7 @@ async def _based(work: Work, run: Run, seen: Mirror, came_back: Proposal | None)
                 run=run.id,
                 data={"follows": came_back.id, "url": came_back.url},
             )
-        await _saw(tx, run.project, seen)
-
-
-async def _saw(tx: Tx, project: str, seen: Mirror) -> None:
-    await projects.saw(
-        tx, project, url=seen.forge.web_url, default_branch=seen.branch, last_commit=seen.commit
-    )
+        await codex_md.saw(tx, run.project, seen, present)
 
 
 async def _scanned(
@@ -116,7 +115,6 @@ async def _scanned(
 
     `results` keeps one row a project: of which tree, run and tick the last scan was.
     """
-    await _saw(tx, project, seen)
     last = await results.get(tx, f"scan:{project}") or {}
     before = await runs.get(tx, int(last["run"])) if last else None
     if before is not None and last["tick"] == tick_id:  # we were here before, and ended before the job did

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.core import logs
@@ -10,7 +11,7 @@ from app.core.errors import GitError, PushRejectedError, Refused, RetryLater, Sk
 from app.core.models import ProposalState, now
 from app.store import events, incidents, projects, proposals, runs
 from worker.git import objects
-from worker.publisher import anew, mirror
+from worker.publisher import anew, codex_md, mirror
 from worker.publisher.case import SUMMARY
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ async def _stop(work: Work, proposal: Proposal, reason: str) -> None:
 
 
 async def _write(work: Work, proposal: Proposal, seen: Mirror, commit: str, actor: str) -> None:
+    merged = replace(seen, commit=commit)
+    news = await codex_md.news(work, proposal.project, merged)
     async with work.store.write() as tx:
         await work.hold(tx)
         before = await proposals.get(tx, proposal.id, lock=True)
@@ -129,10 +132,9 @@ async def _write(work: Work, proposal: Proposal, seen: Mirror, commit: str, acto
         await proposals.update(tx, proposal.id, state=ProposalState.MERGED, reason=None, merge_commit=commit)
         if proposal.incident_id is not None:
             await incidents.resolve(tx, proposal.incident_id)
-        summary = "current" if proposal.codex_md_diff else None  # it came along, made for just this
-        await projects.saw(
-            tx, proposal.project, default_branch=seen.branch, last_commit=commit, summary=summary
-        )
+        await codex_md.saw(tx, proposal.project, merged, news)
+        if proposal.codex_md_diff:  # it came along, made for just this
+            await projects.saw(tx, proposal.project, summary="current")
         await events.append(
             tx,
             "proposal.merged",

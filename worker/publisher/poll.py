@@ -11,7 +11,7 @@ from app.core.errors import Failed, ForgeAccessError, ForgeError, ForgeWaitError
 from app.core.models import ProposalState, now
 from app.store import events, projects, proposals, runs, troubles
 from worker.git import objects
-from worker.publisher import anew, mirror
+from worker.publisher import anew, codex_md, mirror
 from worker.publisher.reconcile import bring, write
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ async def _in_trouble(work: Work, project: str, reason: str) -> None:
 
 
 async def _out_of_trouble(work: Work, project: str, seen: Mirror) -> None:
+    news = await codex_md.news(work, project, seen)
     async with work.store.write() as tx:
         await work.hold(tx)
         if await troubles.clear(tx, project):
@@ -140,6 +141,4 @@ async def _out_of_trouble(work: Work, project: str, seen: Mirror) -> None:
         if before and before != seen.branch:
             text = f"Its default branch is {seen.branch} now, and was {before}"
             await events.append(tx, "project.updated", text, project=project, data={"branch": seen.branch})
-        await projects.saw(
-            tx, project, url=seen.forge.web_url, default_branch=seen.branch, last_commit=seen.commit
-        )
+        await codex_md.saw(tx, project, seen, news)

@@ -48,6 +48,7 @@ async def _what_follows(tx: Tx, proposal: Proposal, remote: Remote, found: Diffe
             await incidents.resolve(tx, proposal.incident_id)
         if proposal.codex_md_diff:  # it came along, made for just this
             await projects.saw(tx, proposal.project, summary="current")
+        await jobs.poll(tx, proposal.project)  # its default branch has moved
     if found.freezes:
         text = (
             f"Somebody else pushed {remote.head[:12]} to this branch, so PiMainteno leaves it alone from now "

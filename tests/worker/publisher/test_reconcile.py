@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.core.models import ProposalState
-from app.store import jobs
+from app.store import jobs, projects
 from tests.worker.publisher.conftest import FIXED
 from tests.worker.publisher.there import KINDS, REPO, There, configure, double_of
 from worker.forges import pacer
@@ -266,6 +266,17 @@ async def test_a_default_branch_of_another_name_is_followed_and_said(there: Ther
     assert event.text == "Its default branch is trunk now, and was main"
     assert there.now("base_ref") == "trunk"
     assert (await there.house.proposal()).state is ProposalState.OPEN
+
+
+async def test_a_merge_has_the_default_branch_read_again(there: There) -> None:
+    house = there.house
+    commit = there.do("merge")
+    await there.reconcile()
+    async with house.store.read() as tx:
+        (view,) = await projects.views(tx, house.settings)
+        about = await projects.codex_md(tx, "greeter")
+    assert about is not None
+    assert view.last_commit == about.commit == house.branches()["main"] == commit
 
 
 async def test_the_same_failure_after_the_merge_is_a_regression(there: There) -> None:
