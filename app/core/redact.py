@@ -47,15 +47,20 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: tuple[str, ...] = ()
+        self.learnt = 0
         self.learn(secrets)
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._forms)} forms)"
 
     def learn(self, secrets: Iterable[str]) -> None:
-        """Look for these secrets too from now on: some come to be while the process runs."""
+        """Look for these secrets too from now on: some come to be while the process runs.
+
+        `learnt` grows each time, so that what was kept of earlier answers can be told from new ones.
+        """
         forms = {*self._forms, *(form for secret in secrets for form in _forms(secret))}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self.learnt += 1
 
     def text(self, s: str) -> str:
         """Return the text with `[redacted]` or `[redacted:RULE]` in the place of secrets."""

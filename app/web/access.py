@@ -14,6 +14,8 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/readyz"): VIEWER,
     ("GET", "/static/style.css"): ANYONE,
     ("GET", "/static/icon.svg"): ANYONE,
+    ("GET", "/static/page.js"): ANYONE,
+    ("GET", "/theme"): ANYONE,
     ("GET", "/login"): ANYONE,
     ("POST", "/login"): ANYONE,  # the form carries a token, and attempts are counted
     ("POST", "/logout"): VIEWER,

@@ -6,18 +6,16 @@ import asyncio
 import signal
 import socket
 from contextlib import AsyncExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import Response
 
 from app.core import logs
 from app.core.errors import PimaintenoError
 from app.core.queue import Bell
 from app.core.redact import Redactor
-from app.web import api, health, login, pages, problems, show, webhooks
+from app.web import api, assets, board_page, health, login, pages, problems, show, webhooks
 from app.web.auth import Tokens
 from app.web.context import Web
 from app.web.edge import Edge
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from app.core.settings import Settings
     from app.store.database import Store
 
-STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 GRACE_S = 5
 BACKLOG = 1024
 
@@ -68,10 +65,11 @@ def create_app(
     app.state.templates = show.environment(redactor)
     app.state.templates.globals["may_act"] = pages.may_act
     app.router.route_class = GuardedRoute
-    for part in (webhooks, health, login, pages, api):  # routes are tried in turn: the busiest first
+    # routes are tried in turn: the busiest first
+    for part in (webhooks, health, login, board_page, pages, api):
         app.include_router(part.router)
-    for name, media_type in STATIC.items():
-        app.add_api_route(f"/static/{name}", _static(name, media_type), methods=api.READ)
+    for name in assets.MEDIA:
+        app.add_api_route(f"/static/{name}", assets.route(name), methods=api.READ)
     problems.install(app)
     app.add_middleware(Edge)
     return app
@@ -181,13 +179,3 @@ def _listening(host: str, port: int) -> socket.socket:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _static(name: str, media_type: str) -> Callable[[], Response]:
-    content = (Path(__file__).parent / "static" / name).read_bytes()
-
-    def static() -> Response:
-        """Return a file that holds nothing that needs a login."""
-        return Response(content, media_type=media_type, headers={"Cache-Control": "max-age=3600"})
-
-    return static

@@ -12,7 +12,7 @@ from starlette.background import BackgroundTask
 from app.core.errors import ConflictError
 from app.web import deeds, show
 from app.web.api import READ, Cursor, Number, ProjectName
-from app.web.auth import Role
+from app.web.auth import Role, safe_next
 from app.web.context import TheCaller, TheWeb, session_of, web_of
 from app.web.guard import GuardedRoute
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 router = APIRouter(route_class=GuardedRoute)
 HISTORY_OF_ONE = 200
+THEMES = ("light", "dark")
+MOST_QUERY = 500
+A_YEAR_S = 365 * 86400
 REQUESTED: dict[deeds.Action, str] = {
     "merge": "Merge requested",
     "close": "Close requested",
@@ -32,24 +35,16 @@ REQUESTED: dict[deeds.Action, str] = {
 }
 
 
-@router.api_route("/", methods=READ)
-async def open_proposals(web: TheWeb, request: Request, cursor: Cursor = None) -> Response:
-    """Show the proposals that are open, or what to do when there are none."""
-    from app.store import pauses
-    from app.store import proposals as table
-
-    async with web.store.read() as tx:
-        found, following = await table.page(tx, state="open", cursor=cursor)
-        pause = await pauses.get(tx)
-    return page(
-        request,
-        "index.html",
-        proposals=found,
-        following=following,
-        pause=pause,
-        projects=sorted(web.settings.projects),
-        summary_of=show.summary_of,
-    )
+@router.api_route("/theme", methods=READ)
+async def theme(request: Request) -> Response:
+    """Keep which theme a person chose, for browsers without JavaScript, and go back to where they were."""
+    chosen = request.query_params.get("to")
+    response = RedirectResponse(safe_next(request.query_params.get("next", "/")), status_code=303)
+    if chosen in THEMES:
+        response.set_cookie("theme", chosen, max_age=A_YEAR_S, samesite="lax", secure=web_of(request).secure)
+    else:
+        response.delete_cookie("theme", samesite="lax", secure=web_of(request).secure)
+    return response
 
 
 @router.api_route("/proposals/{number}", methods=READ)
@@ -161,7 +156,10 @@ def page(
     """Return a page from its template; a message of the last form is shown once."""
     web = web_of(request)
     session, caller = session_of(request), getattr(request.state, "caller", None)
-    message, csrf = "", ""
+    message, csrf, here = "", "", request.url.path
+    chosen = request.cookies.get("theme")
+    if request.url.query and len(request.url.query) < MOST_QUERY:
+        here = f"{here}?{request.url.query}"
     if session is not None:
         message, session.message = session.message, ""
         csrf = session.proof.csrf
@@ -172,6 +170,8 @@ def page(
         logged_in=session is not None,
         demo=web.demo,
         path=request.url.path,
+        here=here,
+        theme=chosen if chosen in THEMES else "",
         ours=f"{web.settings.public_url}/",
         **values,
     )

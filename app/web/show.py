@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from app import __version__
 from app.core.models import now
 from app.core.redact import printable
+from app.web.assets import asset
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.core.redact import Redactor
 
 MOST_LINES = 4000
 MOST_CHARACTERS = 256 * 1024
 """Of one log or diff on a page: a browser on a phone has to draw them, and we to redact them."""
+
+SHORT, MOST_KEPT = 200, 4096
+"""Characters of a text that is kept once it was redacted, and how many of them are kept."""
+
+TONE = {
+    "pass": "good", "success": "good", "merged": "good", "approved": "good", "done": "good", "active": "good",
+    "fail": "bad", "failure": "bad", "error": "bad", "timeout": "bad", "failed": "bad", "refused": "bad",
+    "ci_failing": "bad", "not_proposed": "bad", "changes_requested": "warn", "edited": "warn",
+    "waiting": "warn", "pending": "note", "open": "note", "ready": "note", "working": "note",
+    "outdated": "warn", "missing": "warn", "current": "good",
+}  # fmt: skip
+"""How a word is coloured; beside its colour each tone has a mark of its own."""
 
 STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 
@@ -44,24 +61,110 @@ class Lines:
 
 def environment(redactor: Redactor) -> Environment:
     """Return the templates. Each value that they print is made printable and redacted, then escaped."""
+    fit = _fitting(redactor)
 
-    def fit(value: object) -> object:
+    def printed(value: object) -> object:
         if value is None:
             return ""
-        if isinstance(value, Markup) or not isinstance(value, str):
+        if isinstance(value, Markup | Enum) or not isinstance(value, str):
             return value
-        return redactor.text(printable(value))
+        return fit(value)
+
+    def cut(text: str | None, most: int = 200) -> str:
+        whole = fit(text or "")  # first, for half a secret is no longer known as one
+        return whole if len(whole) <= most else f"{whole[:most].rstrip()}…"
 
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=fit,
+        finalize=printed,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"age": age, "moment": moment, "stamp": stamp, "short": short, "link": link}
+    templates.filters |= {
+        "age": age,
+        "chip": chip,
+        "count": count,
+        "cut": cut,
+        "date": date,
+        "full": full,
+        "link": link,
+        "moment": moment,
+        "short": short,
+        "stamp": stamp,
+        "times": times,
+        "when": when,
+        "word": word,
+    }
+    templates.globals |= {"asset": asset, "version": __version__}
     return templates
+
+
+def _fitting(redactor: Redactor) -> Callable[[str], str]:
+    """Return what makes a text fit to be shown; what it found of short ones is kept, for most come again."""
+    kept: dict[str, str] = {}
+    learnt = redactor.learnt
+
+    def fit(text: str) -> str:
+        nonlocal learnt
+        if len(text) > SHORT:
+            return redactor.text(printable(text))
+        if learnt != redactor.learnt or len(kept) >= MOST_KEPT:
+            learnt = redactor.learnt
+            kept.clear()
+        found = kept.get(text)
+        if found is None:
+            found = kept[text] = redactor.text(printable(text))
+        return found
+
+    return fit
+
+
+def when(at: datetime | None, none: str = "never") -> Markup:
+    """Return a time as people say it, with the exact one on hover."""
+    if at is None:
+        return escape(none)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp(at), moment(at), age(at))
+
+
+def full(at: datetime | None, none: str = "never") -> Markup:
+    """Return an exact time; the page's script puts it into the viewer's zone."""
+    if at is None:
+        return escape(none)
+    said = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    return Markup('<time class="full" datetime="{}" title="{}">{}</time>').format(stamp(at), moment(at), said)
+
+
+def chip(word_: str, words: str | None = None) -> Markup:
+    """Return a state, outcome or need in its colour and with its mark."""
+    return Markup('<span class="chip {}">{}</span>').format(TONE.get(word_, "plain"), words or say(word_))
+
+
+def word(word_: str | None, none: str = "not run") -> Markup:
+    """Return an outcome as plain text with its colour and mark."""
+    tone = TONE.get(word_ or "", "idle")
+    return Markup('<span class="word {}">{}</span>').format(tone, say(word_) if word_ else none)
+
+
+def say(word_: str) -> str:
+    """Return one of our own words as people write it."""
+    return word_.replace("_", " ")
+
+
+def date(at: datetime) -> str:
+    """Return the day of a time, as its zone has it."""
+    return f"{at:%Y-%m-%d}"
+
+
+def count(number: int) -> str:
+    """Return a number with its thousands apart."""
+    return f"{number:,}"
+
+
+def times(number: int) -> str:
+    """Return how often."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
 
 
 def age(at: datetime) -> str:

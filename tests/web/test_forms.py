@@ -60,7 +60,7 @@ async def test_when_the_worker_has_merged_the_page_says_so(site: Site, make_site
             await proposals.update(tx, number, state=ProposalState.MERGED)
             await jobs.done(tx, taken[1])
         text = check_page(await client.get(f"/proposals/{number}"))
-    assert '<span class="state merged">merged</span>' in text
+    assert '<span class="chip good">merged</span>' in text
     assert "Merge requested" not in text
     assert 'http-equiv="refresh"' not in text
 
