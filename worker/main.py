@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from app.core import logs, redis
 from app.core.errors import PimaintenoError, StoreError
-from app.core.models import Failure, Recovery, Tick
+from app.core.models import Failure, Recovery, Tick, UnitStates
 from app.core.queue import (
     FAILURE,
     HEALTH_CHECK_S,
@@ -26,6 +26,7 @@ from app.core.queue import (
     RECOVERED,
     RING,
     TICK,
+    UNITS,
     Bell,
     Queue,
     client,
@@ -132,7 +133,7 @@ async def _close(worker: Worker) -> None:
 def _arq_worker(desk: Desk, url: str, queue: Queue) -> Worker:
     functions: dict[str, Callable[..., Awaitable[None]]] = {RING: _ring}
     if queue is Queue.REPORTS:
-        functions = {FAILURE: _failure, RECOVERED: _recovered, TICK: _tick}
+        functions = {FAILURE: _failure, RECOVERED: _recovered, TICK: _tick, UNITS: _units}
     failures = Together(partial(_failures, desk), at_most=AT_ONCE, weight=lambda report: len(report.log))
     return Worker(
         [func(function, name=name, keep_result=0) for name, function in functions.items()],  # type: ignore[arg-type]
@@ -197,6 +198,24 @@ async def _tick(ctx: dict[str, Any], message: object) -> None:
             await desk.hand_on(job)
 
     await _take_in(ctx, Tick, message, take)
+
+
+async def _units(ctx: dict[str, Any], message: object) -> None:
+    """Make rows of how a host's units stand. One that cannot be read is only logged: it comes again."""
+    from worker.publisher import standing
+
+    desk: Desk = ctx["desk"]
+    try:
+        report = UnitStates.model_validate(message)
+    except ValidationError as error:
+        what = "how units stand could not be read; is the watcher of another version?"
+        logs.get().error(what, error=str(error.errors()[0]["loc"]))
+        return
+
+    async def take(report: UnitStates) -> None:
+        await standing.take_in(desk.settings, desk.store, desk.redactor, report)
+
+    await _take_in(ctx, UnitStates, report, take)
 
 
 async def _take_in(

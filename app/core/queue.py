@@ -1,7 +1,8 @@
 """Queues and jobs by name: the only module, with `worker.main`, that knows arq.
 
 Rows are the truth and Redis is a bell: a ring carries the id of a `jobs` row and nothing else. Only a
-watcher's report (a failure, a recovery or a tick) travels in Redis itself, until intake has made it a row.
+watcher's report (a failure, a recovery, a tick, or how units stand) travels in Redis itself, until intake
+has made it a row.
 """
 
 from __future__ import annotations
@@ -22,19 +23,23 @@ if TYPE_CHECKING:
 
     from arq.connections import ArqRedis, RedisSettings
 
-    from app.core.models import Failure, Recovery, Tick
+    from app.core.models import Failure, Recovery, Tick, UnitStates
 
 POLL_DELAY_S = 0.05
 """arq's own half second, three hops long, would cost more than git does."""
 ANSWER_S = 10
 """A stalled disk holds Redis up for two or three seconds; longer, and it is gone."""
 REPORT_KEPT_S = 30 * 24 * 3600
+STATES_KEPT_S = 600
+"""By then the watcher has told how its units stand once more."""
 HEALTH_CHECK_S = 5
 RING = "ring"
 """The arq function that takes a job's row id."""
 FAILURE = "failure"
 RECOVERED = "recovered"
 TICK = "tick"
+UNITS = "units"
+"""A worker of a version that does not know it drops the message, which comes again; nothing is lost."""
 
 
 class Queue(StrEnum):
@@ -179,6 +184,17 @@ class Bell:
         """Send a tick to intake; the same tick twice is one; raises QueueError."""
         await self._enqueue(TICK, tick.model_dump(mode="json"), queue=Queue.REPORTS, ring=f"tick:{tick.id}")
 
+    async def units(self, report: UnitStates) -> None:
+        """Send how the units on a host stand; raises QueueError."""
+        message, ring = report.model_dump(mode="json"), f"units:{report.host}:{report.bus}:{report.sent}"
+        await self._enqueue(UNITS, message, queue=Queue.REPORTS, ring=ring, expires_s=STATES_KEPT_S)
+
+    async def time_us(self) -> int:
+        """Return Redis's clock in microseconds: the one that all hosts share; raises QueueError."""
+        with _translated(self._url):
+            seconds, micros = await self._connected().time()
+            return int(seconds) * 1_000_000 + int(micros)
+
     async def ping(self) -> None:
         """Raise QueueError unless Redis answers."""
         with _translated(self._url):
@@ -189,10 +205,12 @@ class Bell:
         with _translated(self._url):
             return bool(await self._connected().exists(f"{queue}:health-check"))
 
-    async def _enqueue(self, function: str, argument: object, *, queue: Queue, ring: str) -> None:
+    async def _enqueue(
+        self, function: str, argument: object, *, queue: Queue, ring: str, expires_s: int = REPORT_KEPT_S
+    ) -> None:
         with _translated(self._url):
             await self._connected().enqueue_job(
-                function, argument, _job_id=ring, _queue_name=queue, _expires=REPORT_KEPT_S
+                function, argument, _job_id=ring, _queue_name=queue, _expires=expires_s
             )
 
     def _connected(self) -> ArqRedis:

@@ -44,6 +44,31 @@ projects = Table(
     Column("codex_md_cut", Boolean, nullable=False, server_default="0"),  # the file goes on
 )
 
+watchers = Table(
+    "watchers",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("bus", Text, primary_key=True),  # one host may have several: the system's, and users'
+    Column("heard_at", Time, nullable=False),
+    Column("told", BigInteger, nullable=False),  # `sent` of its last full report
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("bus", Text, primary_key=True),
+    Column("project", Text, primary_key=True),
+    Column("unit", Text, primary_key=True),
+    Column("load", Text, nullable=False),
+    Column("active", Text, nullable=False),
+    Column("sub", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("since", Time),
+    Column("sent", BigInteger, nullable=False),  # of the report that changed it last
+    Index(None, "project"),
+)
+
 incidents = Table(
     "incidents",
     metadata,

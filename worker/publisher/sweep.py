@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.core import logs
 from app.core.errors import NotFoundError
 from app.core.models import ACTIVE
 from app.core.queue import Queue
-from app.store import jobs, proposals, runs
+from app.store import jobs, proposals, runs, units
 from worker.git import commands, folders, names
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ BATCH = 100
 QUEUES = frozenset(Queue)
 KEPT = "refs/pimainteno/base/"
 KEPT_S = 24 * 3600.0
+SILENT_HOST = timedelta(days=30)
 
 
 async def sweep(store: Store, bell: Bell, *, ring_again_s: float) -> int:
@@ -41,11 +43,12 @@ async def sweep(store: Store, bell: Bell, *, ring_again_s: float) -> int:
 async def tidy(settings: Settings, store: Store) -> int:
     """Let go of the base commits that only ended runs kept alive; return how many. Once a day is enough.
 
-    Jobs that only looked at a forge go too: every few minutes there is another.
+    Jobs that only looked at a forge go too: every few minutes there is another. So do hosts that are no more.
     """
     git = commands.ours(settings)
     async with store.write() as tx:
         await jobs.forget(tx, older_s=KEPT_S)
+        await units.forget(tx, projects=settings.projects, silent_for=SILENT_HOST)
     gone = 0
     for project in settings.projects:
         mirror = settings.paths.mirror(project)
