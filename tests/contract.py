@@ -25,3 +25,12 @@ PROPOSAL = (
     "updated_at",
 )
 """The fields of a proposal, in order."""
+
+CHECK = ("command", "before", "after")
+"""The fields of a proposal's check, in order."""
+
+PROJECT = ("name", "forge", "repo", "url", "units", "open", "last_scan", "last_commit", "summary")
+"""The fields of a project, in order."""
+
+EVENT = ("id", "at", "kind", "project", "proposal", "run", "actor", "host", "text", "data")
+"""The fields of a line of the history, in order."""

@@ -161,6 +161,7 @@ async def page(
     *,
     state: Literal["open", "all"],
     project: str | None = None,
+    kind: Kind | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Proposal], str | None]:
@@ -170,6 +171,8 @@ async def page(
         query = query.where(proposals.c.state.in_(ACTIVE))
     if project is not None:
         query = query.where(proposals.c.project == project)
+    if kind is not None:
+        query = query.where(proposals.c.kind == kind)
     if cursor:
         query = query.where(proposals.c.id < cursors.decode(cursor))
     return cursors.split([proposal(row) for row in (await tx.execute(query)).mappings()], limit)

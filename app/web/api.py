@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 
-from app.web import deeds
+from app.core import durations
+from app.web import answers, deeds, openapi
 from app.web.context import TheCaller, TheWeb  # noqa: TC001 - FastAPI reads it
 from app.web.guard import GuardedRoute
+from app.web.parameters import (  # noqa: TC001 - FastAPI reads them
+    Actor,
+    Cursor,
+    EventKind,
+    Id,
+    OfKind,
+    ProjectName,
+    Since,
+    ThatNeeds,
+    Until,
+)
 
 if TYPE_CHECKING:
     from app.core.models import Event, Proposal
@@ -24,44 +37,72 @@ router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 READ = ["GET", "HEAD"]
 JSON_LINES = "application/jsonl"
 
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
-Cursor = Annotated[str | None, Query(max_length=200)]
-ProjectName = Annotated[str | None, Query(max_length=200)]
+ASKED: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": answers.Proposal,
+    "response_description": "It is written down, and a worker does it; the proposal as it stands now.",
+}
 
 
 class Snooze(BaseModel):
     """The body of a snooze."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    duration: str
+    duration: str = Field(
+        description="30m, 12h, 7d or 2w; a year at most.",
+        examples=["12h", "7d", "2w"],
+        json_schema_extra={"pattern": f"^{durations.FORM.pattern}$"},
+    )
 
 
 class Retry(BaseModel):
-    """The body of a retry; `discard` throws away what people added to the branch."""
+    """The body of a retry."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    discard: bool = False
+    discard: bool = Field(default=False, description="Throw away what people added to the branch.")
 
 
-@router.api_route("/proposals", methods=READ)
+@router.api_route(
+    "/proposals",
+    methods=READ,
+    operation_id="listProposals",
+    response_model=answers.Proposals,
+    response_description="A page of proposals.",
+)
 async def proposals(
     web: TheWeb,
-    state: Literal["open", "all"] = "open",
+    state: Annotated[
+        Literal["open", "all"], Query(description="`open` lists those that are working, waiting or open.")
+    ] = "open",
     project: ProjectName = None,
+    kind: OfKind = None,
+    need: ThatNeeds = None,
     cursor: Cursor = None,
 ) -> JSONResponse:
     """List proposals, newest first."""
+    from app.store import board
     from app.store import proposals as table
 
+    project = project or None
     async with web.store.read() as tx:
-        found, following = await table.page(tx, state=state, project=project, cursor=cursor)
+        if need is None:
+            found, following = await table.page(tx, state=state, project=project, kind=kind, cursor=cursor)
+        else:
+            rows, following = await board.page(tx, board.Filter(project, kind, need), cursor=cursor)
+            found = [row.proposal for row in rows]
     return JSONResponse({"items": [_proposal(web, one) for one in found], "next": following})
 
 
-@router.api_route("/proposals/{number}", methods=READ)
-async def proposal(web: TheWeb, number: Number) -> JSONResponse:
+@router.api_route(
+    "/proposals/{id}",
+    methods=READ,
+    operation_id="getProposal",
+    response_model=answers.Proposal,
+    response_description="The proposal.",
+)
+async def proposal(web: TheWeb, number: Id) -> JSONResponse:
     """Show one proposal."""
     from app.store import proposals as table
 
@@ -69,7 +110,13 @@ async def proposal(web: TheWeb, number: Number) -> JSONResponse:
         return JSONResponse(_proposal(web, await table.get(tx, number)))
 
 
-@router.api_route("/projects", methods=READ)
+@router.api_route(
+    "/projects",
+    methods=READ,
+    operation_id="listProjects",
+    response_model=answers.Projects,
+    response_description="All projects, by name.",
+)
 async def projects(web: TheWeb) -> JSONResponse:
     """List the configured projects."""
     from app.store import projects as table
@@ -80,45 +127,78 @@ async def projects(web: TheWeb) -> JSONResponse:
     return JSONResponse({"items": items, "next": None})
 
 
-@router.api_route("/history", methods=READ)
+@router.api_route(
+    "/history",
+    methods=READ,
+    operation_id="listHistory",
+    response_model=answers.History,
+    responses={200: openapi.AS_LINES},
+)
 async def history(
-    web: TheWeb, request: Request, project: ProjectName = None, cursor: Cursor = None
+    web: TheWeb,
+    request: Request,
+    project: ProjectName = None,
+    kind: EventKind = None,
+    actor: Actor = None,
+    since: Since = None,
+    until: Until = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List the history, newest first; as JSON Lines the next page is in the Link header."""
     from app.store import events as table
 
     async with web.store.read() as tx:
-        found, following = await table.page(tx, project=project, cursor=cursor)
+        found, following = await table.page(
+            tx,
+            project=project or None,
+            kind=kind or None,
+            actor=actor or None,
+            since=since,
+            until=until,
+            cursor=cursor,
+        )
     items = [_event(web, one) for one in found]
     if JSON_LINES not in request.headers.get("accept", ""):
         return JSONResponse({"items": items, "next": following})
     lines = "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in items)
-    headers = {"Link": f"<{_next(request, project, following)}>; rel=next"} if following else {}
+    headers = {"Link": f"<{_next(request, following)}>; rel=next"} if following else {}
     return Response(lines, media_type=JSON_LINES, headers=headers)
 
 
-@router.post("/proposals/{number}/merge")
-async def merge(web: TheWeb, caller: TheCaller, number: Number) -> JSONResponse:
+@router.post("/proposals/{id}/merge", operation_id="mergeProposal", **ASKED)
+async def merge(web: TheWeb, caller: TheCaller, number: Id) -> JSONResponse:
     """Ask for a merge; on the local forge only."""
     return await _accepted(web, caller, "merge", number)
 
 
-@router.post("/proposals/{number}/close")
-async def close(web: TheWeb, caller: TheCaller, number: Number) -> JSONResponse:
+@router.post("/proposals/{id}/close", operation_id="closeProposal", **ASKED)
+async def close(web: TheWeb, caller: TheCaller, number: Id) -> JSONResponse:
     """Ask to close a proposal; the same failure will not open it again."""
     return await _accepted(web, caller, "close", number)
 
 
-@router.post("/proposals/{number}/retry")
-async def retry(web: TheWeb, caller: TheCaller, number: Number, body: Retry | None = None) -> JSONResponse:
+@router.post("/proposals/{id}/retry", operation_id="retryProposal", **ASKED)
+async def retry(web: TheWeb, caller: TheCaller, number: Id, body: Retry | None = None) -> JSONResponse:
     """Ask for another attempt."""
     return await _accepted(web, caller, "retry", number, discard=body is not None and body.discard)
 
 
-@router.post("/proposals/{number}/snooze")
-async def snooze(web: TheWeb, caller: TheCaller, number: Number, body: Snooze) -> JSONResponse:
+@router.post("/proposals/{id}/snooze", operation_id="snoozeProposal", **ASKED)
+async def snooze(web: TheWeb, caller: TheCaller, number: Id, body: Snooze) -> JSONResponse:
     """Ask for silence about a proposal's failure for a while."""
     return await _accepted(web, caller, "snooze", number, until=deeds.until(body.duration))
+
+
+@router.api_route(
+    "/openapi.json",
+    methods=READ,
+    operation_id="getDescription",
+    response_model=dict[str, Any],
+    response_description="This document.",
+)
+async def description(web: TheWeb) -> Response:
+    """Describe this interface, as OpenAPI 3.1."""
+    return Response(_document(web.settings.public_url), media_type="application/json")
 
 
 async def _accepted(
@@ -149,6 +229,14 @@ def _event(web: Web, found: Event) -> dict[str, Any]:
     return redacted
 
 
-def _next(request: Request, project: str | None, cursor: str) -> str:
-    query = {"cursor": cursor} if project is None else {"project": project, "cursor": cursor}
-    return f"{request.url.path}?{urlencode(query)}"
+@lru_cache(maxsize=1)
+def _document(public_url: str) -> bytes:
+    """Return the document; making it takes a while, and it stays as it is."""
+    made = openapi.document(router.routes, public_url)
+    return json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _next(request: Request, cursor: str) -> str:
+    """Return the address of a page's next page: the same one but for its cursor."""
+    same = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return f"{request.url.path}?{urlencode([*same, ('cursor', cursor)])}"

@@ -11,10 +11,11 @@ from starlette.background import BackgroundTask
 
 from app.core.errors import ConflictError
 from app.web import deeds, show
-from app.web.api import READ, Cursor, Number, ProjectName
+from app.web.api import READ
 from app.web.auth import Role, safe_next
 from app.web.context import TheCaller, TheWeb, session_of, web_of
 from app.web.guard import GuardedRoute
+from app.web.parameters import Cursor, Number, ProjectName  # noqa: TC001 - FastAPI reads them
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,6 +20,7 @@ from app.core.settings import GitHubForge, LocalForge, ProjectSettings, Settings
 from app.store import events, incidents, projects, proposals, runs
 from app.store.database import Store
 from app.web.main import create_app
+from tests.web import described
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +114,8 @@ class Site:
         if html:
             given["accept"] = "text/html,*/*;q=0.8"
         transport = httpx.ASGITransport(app=self.app, client=(peer, 40000))
-        return httpx.AsyncClient(transport=transport, base_url=base, headers=given)
+        hooks = {"response": [described.hold]}
+        return httpx.AsyncClient(transport=transport, base_url=base, headers=given, event_hooks=hooks)
 
     @asynccontextmanager
     async def login(self, role: str = "viewer", **given: Any) -> AsyncIterator[httpx.AsyncClient]:

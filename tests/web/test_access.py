@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 ROLES = [None, *Role]
-BODIES = {"/api/v1/proposals/{number}/snooze": {"duration": "7d"}}
+BODIES = {"/api/v1/proposals/{id}/snooze": {"duration": "7d"}}
 
 
 def routes_of(app: FastAPI) -> set[tuple[str, str]]:
@@ -68,7 +68,9 @@ async def test_each_route_with_each_role(site: Site, method: str, path: str, rol
     state = ProposalState.FAILED if path.endswith("retry") else ProposalState.OPEN
     number = await add_proposal(site.store, state=state)
     token = TOKENS[role.name.lower()] if role else ""
-    address = re.sub(r"\{number\}", str(number), path).replace("{name}", "greeter").replace("{forge}", "hub")
+    address = (
+        re.sub(r"\{(number|id)\}", str(number), path).replace("{name}", "greeter").replace("{forge}", "hub")
+    )
     async with site.client(peer="192.0.2.7", base="http://bot.example.org", token=token) as client:
         answer = await client.request(method, address, json=BODIES.get(path))
     needed = ACCESS[method, path].role
