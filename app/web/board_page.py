@@ -11,10 +11,11 @@ from fastapi import APIRouter, Query, Request
 
 from app.core.errors import BadRequestError
 from app.core.models import Kind, Need, now
-from app.web.api import READ, Cursor
+from app.web.api import READ
 from app.web.context import TheWeb  # noqa: TC001 - FastAPI reads it
 from app.web.guard import GuardedRoute
 from app.web.pages import page
+from app.web.parameters import Cursor  # noqa: TC001 - FastAPI reads it
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
