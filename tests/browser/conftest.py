@@ -19,7 +19,7 @@ import pytest_asyncio
 from playwright.async_api import async_playwright
 
 from app.store.database import Store
-from tests.browser.site import TOKENS, filled, served
+from tests.browser.site import CHROMIUM, TOKENS, filled, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from tests.browser.site import Site
 
-CHROMIUM = "/usr/bin/chromium"
 HERE = Path(__file__).parent
 WIDE = {"width": 1280, "height": 900}
 REPORTS_VIOLATIONS = """
@@ -106,7 +105,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (place / "week.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            shutil.copy(filled(), path)
+            shutil.copy(filled()[0], path)
     return path
 
 

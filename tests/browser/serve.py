@@ -16,7 +16,7 @@ def main() -> None:
     """Serve until Ctrl-C."""
     with (
         tempfile.TemporaryDirectory(prefix="pm-week-", dir="/var/tmp") as folder,
-        served(Path(folder), store=filled("--calm" not in sys.argv)) as site,
+        served(Path(folder), store=filled(paused="--calm" not in sys.argv)[0]) as site,
     ):
         print(f"{site.address}  (state in {folder})", *TOKENS.values(), sep="\n", flush=True)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from app.core.settings import Settings
 
+CHROMIUM = "/usr/bin/chromium"
 TOKENS = {role.name.lower(): f"{role.name.lower()}-token-of-the-week-0123456789" for role in Role}
 NO_REDIS = "redis://127.0.0.1:1"
 """Nobody answers there: what is asked for waits as a row, which is all that the page needs."""
@@ -76,6 +78,7 @@ def configure(folder: Path, port: int, *, web: str = "", more: str = "") -> Path
         f'state_dir = "{folder / "state"}"\nredis_url = "{NO_REDIS}"\n'
         f'public_url = "http://127.0.0.1:{port}"\n[web]\nport = {port}\n{web}{tokens}'
         f'[forges.here]\nkind = "local"\n[forges.hub]\nkind = "github"\n[forges.lab]\nkind = "gitlab"\n'
+        f'[prices."gpt-5.5"]\ninput = 1.25\ncached = 0.125\noutput = 10.0\n'
         f"{projects}{more}",
         "utf-8",
     )
@@ -83,8 +86,8 @@ def configure(folder: Path, port: int, *, web: str = "", more: str = "") -> Path
 
 
 @cache
-def filled(paused: bool = True) -> Path:
-    """Return the file of a week's store, made once for each process."""
+def filled(*, paused: bool = True) -> tuple[Path, dict[str, int]]:
+    """Return the file of a week's store, and its proposals by title; made once for each process."""
     import atexit
     import tempfile
 
@@ -92,12 +95,11 @@ def filled(paused: bool = True) -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "week.sqlite3"
 
-    async def fill() -> None:
+    async def fill() -> dict[str, int]:
         async with Store.opened(f"sqlite+aiosqlite:///{path}") as store:
-            await tell(store, paused=paused)
+            return await tell(store, paused=paused)
 
-    asyncio.run(fill())
-    return path
+    return path, asyncio.run(fill())
 
 
 def place_store(configuration: Path, store: Path) -> None:
@@ -108,13 +110,15 @@ def place_store(configuration: Path, store: Path) -> None:
 
 
 @contextmanager
-def served(folder: Path, *, store: Path | None = None, web: str = "", more: str = "") -> Iterator[Site]:
-    """Serve a copy of a store, the week's by default, until the block ends."""
+def served(
+    folder: Path, *, store: Path | None = None, web: str = "", more: str = "", zone: str = ""
+) -> Iterator[Site]:
+    """Serve a copy of a store, the week's by default, until the block ends; `zone` is the host's."""
     for attempt in range(TRIES):
         port = free_port()
         configuration = configure(folder, port, web=web, more=more)
-        place_store(configuration, store or filled())
-        site = start(configuration, port)
+        place_store(configuration, store or filled()[0])
+        site = start(configuration, port, zone)
         if site is not None:
             break
         assert attempt < TRIES - 1, "no port stayed free"
@@ -126,11 +130,16 @@ def served(folder: Path, *, store: Path | None = None, web: str = "", more: str 
             site.stop()
 
 
-def start(configuration: Path, port: int) -> Site | None:
+def start(configuration: Path, port: int, zone: str = "") -> Site | None:
     """Start the web process; None where another program took its port meanwhile."""
     argv = [sys.executable, "-m", "app.cli", "--config", str(configuration), "web"]
     process = subprocess.Popen(
-        argv, cwd=configuration.parent, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        argv,
+        cwd=configuration.parent,
+        env={**os.environ, "TZ": zone} if zone else None,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     site = Site(f"http://127.0.0.1:{port}", configuration, process)
     assert process.stderr is not None

@@ -17,9 +17,10 @@ from tests.browser.week.people import forge
 from tests.browser.week.ready import CHANGES_REQUESTED, CI_FAILING, EDITED, READY
 from tests.browser.week.repair import ENDS, begun, made, opened, started, stopped
 from tests.browser.week.rest import ENDED, NOT_PROPOSED, WAITING, WORKING
+from tests.browser.week.standing import standing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Sequence
 
     from app.store.database import Store
 
@@ -35,7 +36,7 @@ CASES: tuple[Case, ...] = (
 )
 
 
-async def tell(store: Store, cases: Iterable[Case] = CASES, *, paused: bool = True) -> dict[str, int]:
+async def tell(store: Store, cases: Sequence[Case] = CASES, *, paused: bool = True) -> dict[str, int]:
     """Let the week happen, and return the proposals' ids by their titles."""
     now = models.now()
     week = Week(store, now, now)
@@ -50,6 +51,7 @@ async def tell(store: Store, cases: Iterable[Case] = CASES, *, paused: bool = Tr
             async for then in story:  # up to its next step
                 heapq.heappush(due, (max(then, week.moment), next(order), story))
                 break
+        await standing(week, cases)
     return week.ids
 
 
