@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, insert, select
 
@@ -63,6 +63,37 @@ async def get(tx: AsyncConnection, event_id: int) -> Event:
     if row is None:
         raise NotFoundError(f"There is no line {event_id} in the history")
     return Event.model_validate(dict(row))
+
+
+class Mark(NamedTuple):
+    """That something happened, and to what, without its words."""
+
+    id: int
+    kind: str
+    project: str | None
+    proposal: int | None
+
+
+async def newest(tx: AsyncConnection) -> int:
+    """Return the id of the last line; 0 where the history is empty."""
+    return await tx.scalar(select(func.max(events.c.id))) or 0
+
+
+async def marks(
+    tx: AsyncConnection,
+    *,
+    after: int,
+    upto: int | None = None,
+    project: str | None = None,
+    proposal: int | None = None,
+    limit: int,
+) -> list[Mark]:
+    """Return what happened after one line, up to and including another, oldest first."""
+    query = select(events.c.id, events.c.kind, events.c.project, events.c.proposal).where(events.c.id > after)
+    query = query.where(*_filters(project=project, proposal=proposal, kind=None, actor=None))
+    if upto is not None:
+        query = query.where(events.c.id <= upto)
+    return [Mark(*row) for row in await tx.execute(query.order_by(events.c.id).limit(limit))]
 
 
 async def page(

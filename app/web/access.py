@@ -12,9 +12,7 @@ SIGNED = Access(None, signed=True)
 ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/healthz"): ANYONE,
     ("GET", "/readyz"): VIEWER,
-    ("GET", "/static/style.css"): ANYONE,
-    ("GET", "/static/icon.svg"): ANYONE,
-    ("GET", "/static/page.js"): ANYONE,
+    ("GET", "/static/{name}"): ANYONE,
     ("GET", "/theme"): ANYONE,
     ("GET", "/login"): ANYONE,
     ("POST", "/login"): ANYONE,  # the form carries a token, and attempts are counted
@@ -24,6 +22,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/projects/{name}"): VIEWER,
     ("GET", "/history"): VIEWER,
     ("GET", "/proposals/{number}"): VIEWER,
+    ("GET", "/live"): VIEWER,
     ("POST", "/proposals/{number}/merge"): OPERATOR,
     ("POST", "/proposals/{number}/close"): OPERATOR,
     ("POST", "/proposals/{number}/retry"): OPERATOR,

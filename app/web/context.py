@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.core.redact import Redactor
     from app.core.settings import Settings
     from app.store.database import Store
+    from app.web.hub import Hub
     from app.web.inbox import Inbox
     from app.web.senders import Senders
 
@@ -32,6 +33,7 @@ class Web:
     sessions: Sessions
     senders: Senders
     inbox: Inbox
+    hub: Hub
     attempts: Attempts = field(default_factory=Attempts)
     bodies: Bodies = field(default_factory=Bodies)
     demo: bool = False

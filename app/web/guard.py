@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.routing import APIRoute
 
 from app.web.access import access
-from app.web.auth import READING, Asking, Caller, ForbiddenError, Role, decide, is_local
+from app.web.auth import READING, Asking, Caller, ForbiddenError, Role, UnauthorisedError, decide, is_local
 from app.web.context import web_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,20 @@ class GuardedRoute(APIRoute):
             return response
 
         return guarded
+
+
+async def still_let_in(request: Request) -> bool:
+    """Tell whether a request that was let in, and lasts, would be let in now: its session may be over."""
+    web, needed = web_of(request), access(request.method, request.scope["path"])
+    if needed is None:
+        return False
+    session = web.sessions.find(request.cookies.get(web.cookie))
+    proof = session.proof if session is not None else None
+    try:
+        decide(needed, await asking(request), web.tokens, proof, public_url=web.settings.public_url)
+    except (UnauthorisedError, ForbiddenError):
+        return False
+    return True
 
 
 async def asking(request: Request) -> Asking:

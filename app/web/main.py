@@ -15,11 +15,12 @@ from app.core import logs
 from app.core.errors import PimaintenoError
 from app.core.queue import Bell
 from app.core.redact import Redactor
-from app.web import api, assets, board_page, health, login, pages, problems, show, webhooks
+from app.web import api, assets, board_page, health, live, login, pages, problems, show, webhooks
 from app.web.auth import Tokens
 from app.web.context import Web
 from app.web.edge import Edge
 from app.web.guard import GuardedRoute
+from app.web.hub import Hub
 from app.web.inbox import Inbox
 from app.web.senders import Senders
 from app.web.sessions import Sessions
@@ -60,16 +61,15 @@ def create_app(
         sessions=sessions or Sessions(),
         senders=Senders(settings, redactor),
         inbox=Inbox(store),
+        hub=Hub(store),
         demo=demo,
     )
     app.state.templates = show.environment(redactor)
     app.state.templates.globals["may_act"] = pages.may_act
     app.router.route_class = GuardedRoute
     # routes are tried in turn: the busiest first
-    for part in (webhooks, health, login, board_page, pages, api):
+    for part in (webhooks, health, login, board_page, pages, api, live, assets):
         app.include_router(part.router)
-    for name in assets.MEDIA:
-        app.add_api_route(f"/static/{name}", assets.route(name), methods=api.READ)
     problems.install(app)
     app.add_middleware(Edge)
     return app
@@ -147,6 +147,7 @@ async def _serve(
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        app.state.web.hub.close()  # the server would wait for its streams
         server.should_exit = True
         stopping.cancel()
         await serving

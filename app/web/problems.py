@@ -20,6 +20,7 @@ from app.core.errors import (
 )
 from app.web.auth import ForbiddenError, UnauthorisedError
 from app.web.context import web_of
+from app.web.hub import TooManyStreamsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,7 @@ STATUS: tuple[tuple[type[PimaintenoError], int], ...] = (
     (BadRequestError, 400),
     (TooManyError, 429),
     (StoreError, 503),
+    (TooManyStreamsError, 503),
     (QueueError, 503),
     (ConfigurationError, 500),
 )

@@ -1,4 +1,4 @@
-"""The theme: by preference, or as a cookie says; and the files that pages load."""
+"""The theme: by preference, or as a cookie says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.web.assets import CONTENT, MEDIA, asset
 from tests.web.html_of import check_page
 
 if TYPE_CHECKING:
@@ -32,14 +31,3 @@ async def test_only_themes_are_kept(site: Site, to: str) -> None:
         assert 'theme=""' in answer.headers["set-cookie"]
     async with site.client(html=True, cookie="theme=neon") as client:
         assert "data-theme" not in (await client.get("/login")).text
-
-
-@pytest.mark.parametrize("name", sorted(MEDIA))
-async def test_files_are_kept_for_good_under_the_address_of_their_content(site: Site, name: str) -> None:
-    async with site.client() as client:
-        answer = await client.get(asset(name))
-        assert answer.content == CONTENT[name]
-        assert answer.headers["content-type"].startswith(MEDIA[name])
-        assert "immutable" in answer.headers["cache-control"]
-        other = await client.get(f"/static/{name}?v=000000000000")
-        assert other.headers["cache-control"] == "max-age=3600"
