@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,9 @@ from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
+
+_UNSOUND = re.compile(r"\\ud[89a-f]|NaN|Infinity")
+"""JSON with these may have to be mended; mostly it is a whole pair, or a word."""
 
 
 class Time(TypeDecorator[datetime]):
@@ -50,7 +55,7 @@ def storable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _paired(text)
     return text
 
 
@@ -84,8 +89,26 @@ class PackedJson(TypeDecorator[Any]):
         return None if value is None else json.loads(zlib.decompress(value))
 
 
+def _paired(text: str) -> str:
+    """Return a text with U+FFFD for each half of a surrogate pair."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _dumped(value: object) -> str:
-    return json.dumps(value, default=_plain, separators=(",", ":"))
+    """Return JSON that every reader takes: what stands in it is told to people and programs later."""
+    text = json.dumps(value, default=_plain, separators=(",", ":"))
+    return json.dumps(_sound(json.loads(text)), separators=(",", ":")) if _UNSOUND.search(text) else text
+
+
+def _sound(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return plain data with null for the numbers that JSON does not have, and whole pairs alone."""
+    if isinstance(value, str):
+        return _paired(value)
+    if isinstance(value, list):
+        return [_sound(each) for each in value]
+    if isinstance(value, dict):
+        return {_sound(key): _sound(each) for key, each in value.items()}
+    return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
 def _plain(value: object) -> object:

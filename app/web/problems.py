@@ -23,11 +23,12 @@ from app.web.context import web_of
 from app.web.hub import TooManyStreamsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fastapi import FastAPI, Request, Response
 
 MEDIA_TYPE = "application/problem+json"
+MOST_OF_A_PATH, MOST_OF_A_NAME, MOST_NAMED = 200, 60, 10
 UNSAID = "something went wrong here; the log says what"
 
 
@@ -62,7 +63,8 @@ def install(app: FastAPI) -> None:
 
 def answer(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem as the caller wants to read it."""
-    detail = web_of(request).redactor.text(detail)
+    # half of a surrogate pair can be sent in JSON, and has no bytes in UTF-8
+    detail = web_of(request).redactor.text(detail).encode("utf-8", "replace").decode()
     title = HTTPStatus(status).phrase
     if _wants_page(request):
         from app.web.pages import problem_page
@@ -94,15 +96,25 @@ async def _ours(request: Request, error: Exception) -> Response:
 async def _of_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    detail = f"{request.url.path}: {error.detail}" if error.status_code in {404, 405} else str(error.detail)
+    detail = (
+        f"{request.url.path[:MOST_OF_A_PATH]}: {error.detail}"
+        if error.status_code in {404, 405}
+        else str(error.detail)
+    )
     return answer(request, error.status_code, detail, error.headers)
 
 
 async def _of_validation(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    said = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
-    return answer(request, 422, said)
+    said = [f"{_where(one['loc'])}: {one['msg']}" for one in error.errors()]
+    more = f"; and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else ""
+    return answer(request, 422, "; ".join(said[:MOST_NAMED]) + more)
+
+
+def _where(place: Sequence[int | str]) -> str:
+    """Name a parameter, or a field of a body; its name may be what the caller made up."""
+    return ".".join(str(part)[:MOST_OF_A_NAME] for part in place)
 
 
 def _wants_page(request: Request) -> bool:
