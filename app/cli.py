@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from app import __version__
-from app.commands import decisions, fix, history, hook, listing, scan, serve
+from app.commands import decisions, fix, history, hook, listing, login, scan, serve
 from app.commands.base import CONFIG, report
 from app.core.errors import PimaintenoError
 from app.demo import command as demo
@@ -33,7 +33,7 @@ SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
     "Try it": {"demo": demo.demo},
     "Run it": {"up": serve.up, "web": serve.web, "worker": serve.worker, "watch": serve.watch},
     "Ask for work": {"fix": fix.fix, "scan": scan.scan},
-    "Set up": {"hook": hook.hook},
+    "Set up": {"login": login.login, "password": login.password, "hook": hook.hook},
     "Look": {"proposals": listing.proposals, "projects": listing.projects, "history": history.history},
     "Decide": {
         "merge": decisions.merge,

@@ -39,12 +39,13 @@ def web(config: Config = None, attached: Attached = False, demo: Demo = False) -
     settings = load(config)
     if attached:
         _end_with_parent()
+    from app.commands.screen import say
     from app.core import logs
     from app.core.redact import Redactor
     from app.web import main
 
     logs.configure(Redactor(settings.secrets()), process="web")
-    perform(main.serve(settings, demo=demo))
+    perform(main.serve(settings, demo=demo, tell=say))
 
 
 def worker(

@@ -36,11 +36,10 @@ from app.core.settings_sections import (
     ProjectSettings,
     Section,
     WatchSettings,
-    WebSettings,
-    WebToken,
     WorkerSettings,
 )
 from app.core.settings_sources import FileSource, Origins, StateDirSource, VariableSource, is_setting, whole
+from app.core.settings_web import WebOAuth, WebProxy, WebSettings, WebToken, WebUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,8 +57,11 @@ __all__ = [
     "ProjectSettings",
     "Settings",
     "WatchSettings",
+    "WebOAuth",
+    "WebProxy",
     "WebSettings",
     "WebToken",
+    "WebUser",
     "WorkerSettings",
     "load",
 ]
@@ -139,6 +141,21 @@ class Settings(BaseSettings):
         driver = "sqlite+aiosqlite" if scheme.startswith("sqlite") else "postgresql+psycopg"
         return f"{driver}:{rest}"
 
+    @property
+    def webhook_url(self) -> str:
+        """The address that forges send to, without the forge's name.
+
+        A port of its own is reached directly; behind https a proxy stands, which can find it by the path.
+        """
+        if self.web.webhook_url:
+            return f"{self.web.webhook_url}/webhooks"
+        public = urlsplit(self.public_url)
+        if not self.web.webhook_port or public.scheme == "https":
+            return f"{self.public_url}/webhooks"
+        host = public.netloc.rpartition("@")[2]
+        host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+        return f"http://{host}:{self.web.webhook_port}/webhooks"
+
     def project(self, name: str) -> ProjectSettings:
         """Return a project's settings; raises NotFoundError with the names there are."""
         if name not in self.projects:
@@ -214,6 +231,7 @@ def load(
     except ValidationError as error:
         raise ConfigurationError(first_line(error.errors(include_input=False), origins, Settings)) from None
     settings = _addressed(_located(settings, origins, cwd, home))
+    _check_oauth(settings, origins)
     settings._source = origins.file  # noqa: SLF001 - our own class, right after it was made
     settings._secret_files = tuple(origins.secret_files)  # noqa: SLF001
     return settings
@@ -251,6 +269,18 @@ def _addressed(settings: Settings) -> Settings:
     if "public_url" in settings.model_fields_set or not settings.web.port:
         return settings
     return settings.model_copy(update={"public_url": f"http://127.0.0.1:{settings.web.port}"})
+
+
+def _check_oauth(settings: Settings, origins: Origins) -> None:
+    """Raise ConfigurationError where people are to log in with a forge that is none."""
+    for name, entry in settings.web.oauth.items():
+        forge = settings.forges.get(entry.forge)
+        if forge is None or isinstance(forge, LocalForge):
+            known = ", ".join(sorted(k for k, v in settings.forges.items() if not isinstance(v, LocalForge)))
+            where = origins.where(("web", "oauth", name, "forge"))
+            raise ConfigurationError(
+                f"{where}: the name of a GitHub or GitLab forge is expected; known: {known or 'none'}"
+            )
 
 
 def _located(settings: Settings, origins: Origins, cwd: Path, home: Path) -> Settings:

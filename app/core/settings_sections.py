@@ -165,21 +165,6 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class WebToken(Section):
-    """A token for scripts. An empty one opens nothing."""
-
-    token: Secret = NONE
-    role: Literal["viewer", "operator", "administrator"] = "viewer"
-
-
-class WebSettings(Section):
-    """`[web]`: where the page and the interface listen, and who may call."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8300
-    tokens: dict[Name, WebToken] = {}
-
-
 class CodexSettings(Section):
     """`[codex]`: the command line tool, its model server, and what it may spend."""
 

@@ -119,7 +119,7 @@ async def _page_answers(port: int) -> bool:
     except OSError:
         return False
     try:
-        writer.write(b"GET /readyz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
         return b" 200 " in await reader.readline()
     finally:
         writer.close()

@@ -96,6 +96,12 @@ async def marks(
     return [Mark(*row) for row in await tx.execute(query.order_by(events.c.id).limit(limit))]
 
 
+async def has(tx: AsyncConnection, kind: str, **data: str) -> bool:
+    """Tell whether a line of that kind was ever written with such data."""
+    found = await tx.scalars(select(events.c.data).where(events.c.kind == kind))
+    return any(data.items() <= each.items() for each in found)
+
+
 async def page(
     tx: AsyncConnection,
     *,

@@ -233,3 +233,31 @@ pauses = Table(
     Column("actor", Text, nullable=False),
     Column("at", Time, nullable=False),
 )
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("key", Text, nullable=False),  # a hash of the cookie's value
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("way", Text, nullable=False),  # how they came in: token, password, link, forge, proxy, demo
+    Column("mark", Text, nullable=False),  # of the configuration's entry that let them in
+    Column("peer", Text, nullable=False, server_default=""),
+    Column("agent", Text, nullable=False, server_default=""),  # what the browser says it is
+    Column("created_at", Time, nullable=False),
+    Column("seen_at", Time, nullable=False),
+    Column("until", Time, nullable=False),
+    UniqueConstraint("key"),
+    Index(None, "name"),
+    sqlite_autoincrement=True,  # an old page's button must not end a newer session
+)
+
+passes = Table(
+    "passes",
+    metadata,
+    Column("key", Text, primary_key=True),  # a hash of what is shown once
+    Column("data", Json, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("until", Time, nullable=False),
+)

@@ -7,6 +7,7 @@ from app.web.auth import Access, Role
 ANYONE = Access(None)
 VIEWER = Access(Role.VIEWER)
 OPERATOR = Access(Role.OPERATOR)
+LOGIN = Access(None, session=True)
 SIGNED = Access(None, signed=True)
 
 ACCESS: dict[tuple[str, str], Access] = {
@@ -14,9 +15,13 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/readyz"): VIEWER,
     ("GET", "/static/{name}"): ANYONE,
     ("GET", "/theme"): ANYONE,
-    ("GET", "/login"): ANYONE,
-    ("POST", "/login"): ANYONE,  # the form carries a token, and attempts are counted
+    ("GET", "/login"): LOGIN,
+    ("POST", "/login"): LOGIN,  # the form carries what lets them in, and attempts are counted
+    ("GET", "/login/link/{token}"): LOGIN,
     ("POST", "/logout"): VIEWER,
+    ("GET", "/sessions"): VIEWER,
+    ("POST", "/sessions/end"): VIEWER,  # one's own
+    ("POST", "/sessions/{number}/end"): VIEWER,  # one's own; an administrator's, anybody's
     ("GET", "/"): VIEWER,
     ("GET", "/projects"): VIEWER,
     ("GET", "/projects/{name}"): VIEWER,

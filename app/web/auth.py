@@ -43,10 +43,12 @@ class Access:
     """What a route asks of its caller; `role` None is open to anyone, from anywhere.
 
     Where the right is a signature over the body, the route itself reads that, and looks at it first.
+    An open route that shows who is logged in asks for the `session` too.
     """
 
     role: Role | None
     signed: bool = False
+    session: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,28 +118,49 @@ class Tokens:
 
 
 def decide(
-    access: Access, asking: Asking, tokens: Tokens, session: PageSession | None, *, public_url: str
+    access: Access,
+    asking: Asking,
+    tokens: Tokens,
+    session: PageSession | None,
+    *,
+    public_url: str,
+    proxied: Caller | None = None,
+    login: bool = True,
 ) -> Caller:
     """Return the caller of a request to a route with that access, or say why not.
 
     A token, where one is shown, decides alone: a wrong one is 401 even where none was needed. Then a page
-    session, then the loopback rule.
+    session, then the word of a trusted proxy (for reading: a form needs the session of its page). Without
+    `login`, reading is also open to this machine.
     """
     if access.role is None:
         return Caller("anyone", None)
-    if "authorization" in asking.headers:
+    reading = asking.method in READING
+    if shows_token(asking, proxied):
         caller = _bearer(asking, tokens)
     elif session is not None:
         caller = session.caller
-        if asking.method not in READING:
+        if not reading:
             _of_our_page(asking, session, public_url)
-    elif asking.method in READING and is_local(asking):
+    elif proxied is not None and reading:
+        caller = proxied
+    elif not login and reading and is_local(asking):
         caller = Caller("local", Role.VIEWER)
     else:
-        raise UnauthorisedError(_how_to_call(asking))
-    if caller.role is None or caller.role < access.role:
+        raise UnauthorisedError(_how_to_call(reading=reading, login=login))
+    if caller.role is None:
+        raise ForbiddenError(f"{caller.name} has no role here: an administrator can give one")
+    if caller.role < access.role:
         raise ForbiddenError(f"this needs the role {access.role.name.lower()}")
     return caller
+
+
+def shows_token(asking: Asking, proxied: Caller | None) -> bool:
+    """Tell whether a request shows a token; what else a trusted proxy lets stand there was for itself."""
+    if "authorization" not in asking.headers:
+        return False
+    scheme = (asking.only("authorization") or "bearer").partition(" ")[0]
+    return proxied is None or scheme.lower() == "bearer"
 
 
 def is_local(asking: Asking) -> bool:
@@ -196,6 +219,11 @@ def is_our_origin(asking: Asking, public_url: str) -> bool:
     return is_loopback_host(host) and not is_forwarded(asking.headers) and origin == f"http://{host}"
 
 
+def role_in(roles: Mapping[str, str], login: str) -> str | None:
+    """Return somebody's role in a table; forges and directories do not tell capitals from small letters."""
+    return next((role for name, role in roles.items() if name.casefold() == login.casefold()), None)
+
+
 def safe_next(path: str) -> str:
     """Return where to go after login: a path of ours, never another site."""
     return path if re.fullmatch(r"/(?:[A-Za-z0-9_.~?=&%-][A-Za-z0-9_./~?=&%-]*)?", path) else "/"
@@ -216,8 +244,10 @@ def _of_our_page(asking: Asking, session: PageSession, public_url: str) -> None:
         raise ForbiddenError("this form has expired: load the page again and repeat")
 
 
-def _how_to_call(asking: Asking) -> str:
-    if asking.method not in READING:
+def _how_to_call(*, reading: bool, login: bool) -> str:
+    if login:
+        return "this needs a login, or a token of [web.tokens] as a bearer token"
+    if not reading:
         return "this needs a token of [web.tokens] as a bearer token, or a login"
     return "without a token or a login this can only be read on this machine, at a loopback address"
 

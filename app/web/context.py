@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
-from app.web.auth import Caller, Tokens
+from app.web.auth import Caller
 from app.web.bodies import Bodies
-from app.web.sessions import Attempts, Session, Sessions
+from app.web.brake import Attempts
 
 if TYPE_CHECKING:
     from app.core.queue import Bell
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from app.web.hub import Hub
     from app.web.inbox import Inbox
     from app.web.senders import Senders
+    from app.web.sessions import Session, Sessions
+    from app.web.ways import Ways
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Web:
     store: Store
     bell: Bell
     redactor: Redactor
-    tokens: Tokens
+    ways: Ways
     sessions: Sessions
     senders: Senders
     inbox: Inbox
@@ -40,8 +42,16 @@ class Web:
 
     @property
     def cookie(self) -> str:
-        """Name the session's cookie; with the port, for cookies do not tell ports of a host apart."""
-        return f"pimainteno-{self.settings.web.port}"
+        """Name the session's cookie; with the port, for cookies do not tell ports of a host apart.
+
+        Browsers take one with `__Host-` over https alone, and from no other host of the domain.
+        """
+        return f"{'__Host-' if self.secure else ''}pimainteno-{self.settings.web.port}"
+
+    @property
+    def message_cookie(self) -> str:
+        """Name the cookie that takes a message to the next page."""
+        return f"{self.cookie}-message"
 
     @property
     def secure(self) -> bool:

@@ -15,8 +15,20 @@ from app.core import logs
 from app.core.errors import PimaintenoError
 from app.core.queue import Bell
 from app.core.redact import Redactor
-from app.web import api, assets, board_page, health, live, login, pages, problems, show, webhooks
-from app.web.auth import Tokens
+from app.web import (
+    api,
+    assets,
+    board_page,
+    first,
+    health,
+    live,
+    login,
+    logins,
+    pages,
+    problems,
+    show,
+    webhooks,
+)
 from app.web.context import Web
 from app.web.edge import Edge
 from app.web.guard import GuardedRoute
@@ -24,6 +36,7 @@ from app.web.hub import Hub
 from app.web.inbox import Inbox
 from app.web.senders import Senders
 from app.web.sessions import Sessions
+from app.web.ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +54,6 @@ def create_app(
     store: Store,
     bell: Bell,
     redactor: Redactor,
-    sessions: Sessions | None = None,
     demo: bool = False,
 ) -> FastAPI:
     """Return the application. `demo` gives whoever reads a page over loopback an operator's session."""
@@ -52,13 +64,14 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    ways = Ways(settings, demo=demo)
     app.state.web = Web(
         settings=settings,
         store=store,
         bell=bell,
         redactor=redactor,
-        tokens=Tokens(settings.web.tokens),
-        sessions=sessions or Sessions(),
+        ways=ways,
+        sessions=Sessions(store, ways),
         senders=Senders(settings, redactor),
         inbox=Inbox(store),
         hub=Hub(store),
@@ -68,7 +81,7 @@ def create_app(
     app.state.templates.globals["may_act"] = pages.may_act
     app.router.route_class = GuardedRoute
     # routes are tried in turn: the busiest first
-    for part in (webhooks, health, login, board_page, pages, api, live, assets):
+    for part in (webhooks, health, login, logins, board_page, pages, api, live, assets):
         app.include_router(part.router)
     problems.install(app)
     app.add_middleware(Edge)
@@ -81,11 +94,12 @@ async def serve(
     demo: bool = False,
     stop: asyncio.Event | None = None,
     ready: Callable[[str], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until `stop` is set where the caller minds the signals.
 
-    `ready` is told the address once it answers. Raises PimaintenoError where the port is taken, the store
-    cannot be opened or Redis cannot be started.
+    `ready` is told the address once it answers, `tell` what the person who starts us must see. Raises
+    PimaintenoError where the port is taken, the store cannot be opened or Redis cannot be started.
     """
     from app.core import redis
     from app.store.database import Store
@@ -100,6 +114,8 @@ async def serve(
             bell = await held.enter_async_context(Bell(url))
             app = create_app(settings, store=store, bell=bell, redactor=redactor, demo=demo)
             await webhooks.prepare(app.state.web)
+            if tell is not None and not demo:
+                await first.welcome(app.state.web, tell)
             await _serve(app, listener, ended, ready)
 
 

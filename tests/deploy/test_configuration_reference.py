@@ -19,16 +19,18 @@ from app.core.settings_sections import (
     PriceSettings,
     ProjectSettings,
     WatchSettings,
-    WebSettings,
-    WebToken,
     WorkerSettings,
 )
+from app.core.settings_web import WebOAuth, WebProxy, WebSettings, WebToken, WebUser
 
 TEXT = Path(__file__).parents[2].joinpath("docs/configuration.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, type[BaseModel]] = {
     "Top level": Settings,
     "`[web]`": WebSettings,
     "`[web.tokens.NAME]`": WebToken,
+    "`[web.users.NAME]`": WebUser,
+    "`[web.oauth.NAME]`": WebOAuth,
+    "`[web.proxy]`": WebProxy,
     "`[codex]`": CodexSettings,
     "`[prices.MODEL]`": PriceSettings,
     "`[watch]`": WatchSettings,
@@ -40,7 +42,21 @@ SECTIONS: dict[str, type[BaseModel]] = {
     '`[forges.NAME]` with `kind = "gitlab"`': GitLabForge,
     "`[projects.NAME]`": ProjectSettings,
 }
-TABLES = {"web", "codex", "prices", "watch", "limits", "commit", "worker", "forges", "projects", "tokens"}
+TABLES = {
+    "web",
+    "codex",
+    "prices",
+    "watch",
+    "limits",
+    "commit",
+    "worker",
+    "forges",
+    "projects",
+    "tokens",
+    "users",
+    "oauth",
+    "proxy",
+}
 """Keys that hold a section; each has a heading of its own."""
 
 

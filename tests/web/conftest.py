@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from app.web.sessions import Sessions
-
 CANARY = "canary-4f2e9b7c1d8a6e30"
 HOSTILE = "<script>alert(1)</script>"
 TOKENS = {role: f"{role}-token-0123456789" for role in ("viewer", "operator", "administrator")}
@@ -117,6 +115,10 @@ class Site:
         hooks = {"response": [described.hold]}
         return httpx.AsyncClient(transport=transport, base_url=base, headers=given, event_hooks=hooks)
 
+    def reader(self, **given: Any) -> httpx.AsyncClient:
+        """A client that may read; `given` is passed on to `client`."""
+        return self.client(**({"token": TOKENS["viewer"]} | given))
+
     @asynccontextmanager
     async def login(self, role: str = "viewer", **given: Any) -> AsyncIterator[httpx.AsyncClient]:
         """A browser with a page session of that role; `given` is passed on to `client`."""
@@ -134,13 +136,9 @@ Make = Callable[..., Site]
 async def make_site(settings: Settings, store: Store, tmp_path: Path) -> AsyncIterator[Make]:
     bell = Bell(f"unix://{tmp_path}/nobody.sock")
 
-    def make(
-        changed: Settings | None = None, *, demo: bool = False, sessions: Sessions | None = None
-    ) -> Site:
+    def make(changed: Settings | None = None, *, demo: bool = False) -> Site:
         chosen = changed or settings
-        app = create_app(
-            chosen, store=store, bell=bell, redactor=Redactor(chosen.secrets()), demo=demo, sessions=sessions
-        )
+        app = create_app(chosen, store=store, bell=bell, redactor=Redactor(chosen.secrets()), demo=demo)
         return Site(app, store, chosen)
 
     async with bell:

@@ -15,7 +15,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 async def get(site: Site, path: str) -> Any:
-    async with site.client() as client:
+    async with site.reader() as client:
         answer = await client.get(path)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -75,7 +75,7 @@ async def test_history_as_a_list_and_as_lines(site: Site) -> None:
     found = await get(site, "/api/v1/history?project=greeter")
     assert [one["kind"] for one in found["items"]] == ["proposal.opened"] * 3
     assert set(found["items"][0]) == set(contract.EVENT)
-    async with site.client(accept="application/jsonl") as client:
+    async with site.reader(accept="application/jsonl") as client:
         lines = await client.get("/api/v1/history")
     assert lines.headers["content-type"].startswith("application/jsonl")
     assert [json.loads(line) for line in lines.text.splitlines()] == found["items"]
@@ -86,7 +86,7 @@ async def test_history_lines_name_the_next_page(site: Site) -> None:
     async with site.store.write() as tx:
         for number in range(101):
             await events.append(tx, "scan.done", f"scan {number}\nwith two lines", project="greeter")
-    async with site.client(accept="application/jsonl") as client:
+    async with site.reader(accept="application/jsonl") as client:
         first = await client.get("/api/v1/history?project=greeter")
         following = re.fullmatch(
             r"<(/api/v1/history\?project=greeter&cursor=\S+)>; rel=next", first.headers["link"]
@@ -107,7 +107,7 @@ async def test_everything_said_is_redacted(site: Site) -> None:
         checks=(check,),
         url=f"https://x:{CANARY}@example.org/1",
     )
-    async with site.client() as client:
+    async with site.reader() as client:
         for path in (f"proposals/{number}", "proposals", "history", "projects"):
             answer = await client.get(f"/api/v1/{path}")
             assert answer.status_code == 200

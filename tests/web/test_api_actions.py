@@ -112,7 +112,7 @@ async def test_bad_requests_are_problems(site: Site, path: str, body: Any, statu
     ],
 )
 async def test_bad_reads_are_problems(site: Site, path: str, status: int) -> None:
-    async with site.client() as client:
+    async with site.reader() as client:
         check_problem(await client.get(path), status)
 
 
@@ -139,7 +139,7 @@ async def test_broken_json_is_a_problem(site: Site) -> None:
 async def test_a_broken_database_is_503(site: Site) -> None:
     await site.store.close()
     site.settings.paths.database.write_bytes(b"no database " * 1000)
-    async with site.client() as client:
+    async with site.reader() as client:
         answer = await client.get("/api/v1/proposals")
     check_problem(answer, 503)
 
@@ -151,7 +151,7 @@ async def test_what_nobody_caught_tells_nothing(site: Site) -> None:
     site.app.add_api_route("/healthz/broken", broken)
     ACCESS["GET", "/healthz/broken"] = ANYONE
     try:
-        async with site.client() as client:
+        async with site.reader() as client:
             answer = await client.get("/healthz/broken")
     finally:
         del ACCESS["GET", "/healthz/broken"]

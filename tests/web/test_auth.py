@@ -101,8 +101,14 @@ def test_marks_of_a_proxy(name: str) -> None:
 
 
 def test_a_local_read_needs_no_token() -> None:
-    assert decide(VIEWER, asking(), NONE, None, public_url=PUBLIC) == Caller("local", Role.VIEWER)
-    assert decide(VIEWER, asking("HEAD"), NONE, None, public_url=PUBLIC).role is Role.VIEWER
+    local = decide(VIEWER, asking(), NONE, None, public_url=PUBLIC, login=False)
+    assert local == Caller("local", Role.VIEWER)
+    assert decide(VIEWER, asking("HEAD"), NONE, None, public_url=PUBLIC, login=False) == local
+
+
+def test_with_login_a_local_read_is_unauthorised_too() -> None:
+    with pytest.raises(UnauthorisedError, match="login"):
+        decide(VIEWER, asking(), ALL, None, public_url=PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -120,12 +126,12 @@ def test_a_local_read_needs_no_token() -> None:
 )
 def test_everything_else_without_a_token_is_unauthorised(asked: Asking) -> None:
     with pytest.raises(UnauthorisedError):
-        decide(VIEWER, asked, ALL, None, public_url=PUBLIC)
+        decide(VIEWER, asked, ALL, None, public_url=PUBLIC, login=False)
 
 
 def test_a_local_read_does_not_reach_what_needs_an_operator() -> None:
     with pytest.raises(ForbiddenError, match="operator"):
-        decide(OPERATOR, asking(), NONE, None, public_url=PUBLIC)
+        decide(OPERATOR, asking(), NONE, None, public_url=PUBLIC, login=False)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +140,7 @@ def test_a_local_read_does_not_reach_what_needs_an_operator() -> None:
 )
 def test_a_wrong_token_is_unauthorised_even_where_none_is_needed(value: str) -> None:
     with pytest.raises(UnauthorisedError):
-        decide(VIEWER, asking(authorization=value), ALL, None, public_url=PUBLIC)
+        decide(VIEWER, asking(authorization=value), ALL, None, public_url=PUBLIC, login=False)
 
 
 def test_two_tokens_at_once_are_none() -> None:
@@ -227,6 +233,28 @@ def test_a_session_has_its_role_and_no_more() -> None:
         decide(
             OPERATOR, post(), NONE, PageSession(Caller("token:see", Role.VIEWER), "c" * 64), public_url=PUBLIC
         )
+
+
+PROXIED = Caller("proxy:alice", Role.OPERATOR)
+
+
+def test_whom_a_trusted_proxy_names_may_read_with_their_role_and_posts_from_a_page_alone() -> None:
+    assert decide(VIEWER, asking(), NONE, None, public_url=PUBLIC, proxied=PROXIED) == PROXIED
+    with pytest.raises(UnauthorisedError):
+        decide(OPERATOR, post(), NONE, None, public_url=PUBLIC, proxied=PROXIED)
+    with pytest.raises(ForbiddenError, match="administrator"):
+        decide(Access(Role.ADMINISTRATOR), asking(), NONE, None, public_url=PUBLIC, proxied=PROXIED)
+    with pytest.raises(ForbiddenError, match="bob has no role here"):
+        decide(VIEWER, asking(), NONE, None, public_url=PUBLIC, proxied=Caller("proxy:bob", None))
+
+
+def test_what_a_trusted_proxy_checked_for_itself_is_no_token_of_ours() -> None:
+    basic = asking(authorization="Basic YWxpY2U6eA==")
+    assert decide(VIEWER, basic, ALL, None, public_url=PUBLIC, proxied=PROXIED) == PROXIED
+    with pytest.raises(UnauthorisedError):
+        decide(VIEWER, basic, ALL, None, public_url=PUBLIC)
+    bearer = asking(authorization="Bearer rule")
+    assert decide(VIEWER, bearer, ALL, None, public_url=PUBLIC, proxied=PROXIED).name == "token:own"
 
 
 def test_open_routes_ask_nothing() -> None:

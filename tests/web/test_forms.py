@@ -11,7 +11,7 @@ from app.core.models import NewJob, ProposalState
 from app.core.queue import Queue
 from app.store import jobs, proposals
 from app.web.auth import Caller, Role
-from app.web.sessions import Sessions
+from app.web.ways import Login, Way
 from tests.web.conftest import TOKENS, Site, add_proposal
 from tests.web.html_of import HERE, check_page, csrf_of
 
@@ -33,7 +33,7 @@ async def test_the_demo_hands_out_a_session_and_a_button_works_once(site: Site, 
         assert "This is a demo" in text
         cookie = first.headers["set-cookie"]
         assert "HttpOnly" in cookie
-        assert "SameSite=strict" in cookie
+        assert "SameSite=lax" in cookie
         pressed = await client.post(f"/proposals/{number}/merge", data={"csrf": csrf_of(text)}, headers=HERE)
         assert pressed.status_code == 303
         assert pressed.headers["location"] == f"/proposals/{number}"
@@ -160,10 +160,9 @@ async def test_a_page_session_may_use_the_interface_with_its_token_in_a_header(
     site: Site, make_site: Make
 ) -> None:
     number = await add_proposal(site.store)
-    sessions = Sessions()
-    value, session = sessions.begin(Caller("token:operator", Role.OPERATOR))
-    of_sessions = make_site(sessions=sessions)
-    async with of_sessions.client(cookie=f"pimainteno-0={value}", origin=HERE["origin"]) as client:
+    login = Login(Caller("token:operator", Role.OPERATOR), Way.TOKEN)
+    session = await site.app.state.web.sessions.begin(login)
+    async with site.client(cookie=f"pimainteno-0={session.value}", origin=HERE["origin"]) as client:
         refused = await client.post(f"/api/v1/proposals/{number}/close")
         assert refused.status_code == 403
         given = {"x-csrf-token": session.proof.csrf}
@@ -179,5 +178,5 @@ async def test_a_waiting_request_says_why_it_waits(site: Site) -> None:
         taken = await jobs.take(tx, made.id, owner="worker", lease_s=30)
         assert taken is not None
         await jobs.later(tx, taken[1], after_s=60, reason="the repository is busy", counts=False)
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         assert "the repository is busy" in (await client.get(f"/proposals/{number}")).text

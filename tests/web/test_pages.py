@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 async def test_an_empty_page_tells_a_newcomer_what_to_do(site: Site, make_site: Make, tmp_path: Path) -> None:
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = check_page(await client.get("/"))
     assert "Nothing is open" in text
     assert "pimainteno fix greeter" in text
     bare = make_site(make_settings(tmp_path / "state", projects={}, forges={}))
-    async with bare.client(html=True) as client:
+    async with bare.reader(html=True) as client:
         assert "[projects.greeter]" in check_page(await client.get("/"))
 
 
 async def test_the_list_says_what_is_open(site: Site) -> None:
     number = await add_proposal(site.store)
     await add_proposal(site.store, state=ProposalState.MERGED, title="Long done")
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = check_page(await client.get("/"))
     words = words_of(text)
     for said in (
@@ -49,13 +49,13 @@ async def test_the_list_says_what_is_open(site: Site) -> None:
 async def test_a_pause_is_said(site: Site) -> None:
     async with site.store.write() as tx:
         await pauses.set_(tx, "the API key was refused", "pimainteno")
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         assert "the API key was refused" in (await client.get("/")).text
 
 
 async def test_a_proposal_shows_failure_cause_proof_change_and_history(site: Site) -> None:
     number = await add_proposal(site.store)
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = check_page(await client.get(f"/proposals/{number}"))
     for said in (
         "NameError: name &#39;nmae&#39; is not defined", "The argument is misspelled.", "the model says",
@@ -81,7 +81,7 @@ async def test_the_proof_ends_with_what_it_is_worth(
 ) -> None:
     checks = tuple(CheckResult(command="x", before=before, after=after) for before, after in verdicts)
     number = await add_proposal(site.store, checks=checks)
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = check_page(await client.get(f"/proposals/{number}"))
     assert said in text
     assert ("Proven" in text) is said.startswith("Proven")
@@ -90,7 +90,7 @@ async def test_the_proof_ends_with_what_it_is_worth(
 
 async def test_every_decision_is_named_as_a_command(site: Site) -> None:
     number = await add_proposal(site.store, state=ProposalState.WAITING)
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = check_page(await client.get(f"/proposals/{number}"))
     assert f"pimainteno close {number}" in text
     assert f"pimainteno retry {number}" in text
@@ -99,7 +99,7 @@ async def test_every_decision_is_named_as_a_command(site: Site) -> None:
 async def test_each_check_of_a_project_has_a_line(make_site: Make, tmp_path: Path) -> None:
     project = {"forge": "here", "repo": "/srv/git/greeter.git", "checks": ("a b", "c d")}
     site = make_site(make_settings(tmp_path / "state", projects={"greeter": project}))
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         assert "<div><code>a b</code></div><div><code>c d</code></div>" in check_page(
             await client.get("/projects/greeter")
         )
@@ -110,7 +110,7 @@ async def test_a_proposal_is_shown_in_every_state(site: Site, state: ProposalSta
     number = await add_proposal(
         site.store, state=state, reason="for a reason", url=None, number=None, head_sha=None
     )
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = check_page(await client.get(f"/proposals/{number}"))
     assert re.search(rf'<span class="chip [a-z]+">{state}</span>', text)
     assert "for a reason" in text
@@ -128,7 +128,7 @@ async def test_hostile_and_secret_text_is_harmless_everywhere(site: Site, path: 
         codex_md_diff=f"+{evil}",
         url=f"javascript:alert('{CANARY}')",
     )
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = check_page(await client.get(path.format(number)))
     assert HOSTILE not in text
     assert CANARY not in text
@@ -139,7 +139,7 @@ async def test_hostile_and_secret_text_is_harmless_everywhere(site: Site, path: 
 
 async def test_projects_and_history(site: Site) -> None:
     await add_proposal(site.store)
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         assert "/srv/git/greeter.git" in check_page(await client.get("/projects"))
         assert "Spell the name right" in check_page(await client.get("/projects/greeter"))
         assert "/history/" in check_page(await client.get("/history?project=greeter"))
@@ -150,7 +150,7 @@ async def test_projects_and_history(site: Site) -> None:
 
 async def test_long_logs_are_cut_at_their_beginning(site: Site) -> None:
     number = await add_proposal(site.store, log="\n".join(f"line {at}" for at in range(5000)))
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = check_page(await client.get(f"/proposals/{number}"))
     assert "line 4999" in text
     assert ">line 999<" not in text
@@ -158,15 +158,21 @@ async def test_long_logs_are_cut_at_their_beginning(site: Site) -> None:
 
 
 async def test_errors_are_pages_for_people(site: Site) -> None:
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         missing = await client.get("/proposals/77")
         assert missing.status_code == 404
         assert "There is no proposal 77" in check_page(missing)
         nowhere = await client.get("/nothing")
         assert nowhere.status_code == 404
         assert "/nothing: Not Found" in check_page(nowhere)
-    async with site.client(peer="192.0.2.7", html=True) as client:
+    async with site.client(peer="192.0.2.7", html=True, hx_request="true") as client:
         stranger = await client.get("/proposals/77")
         assert stranger.status_code == 401
         assert 'href="/login?next=/proposals/77"' in check_page(stranger)
         assert stranger.headers["www-authenticate"] == "Bearer"
+    async with site.client(peer="127.0.0.1", html=True) as client:
+        stranger = await client.get("/history?project=greeter")
+    assert (stranger.status_code, stranger.headers["location"]) == (
+        303,
+        "/login?next=/history%3Fproject%3Dgreeter",
+    )

@@ -35,6 +35,7 @@ from app.core.settings import load
 from app.web.main import serve
 asyncio.run(serve(load(Path(sys.argv[1])), ready=lambda address: print(address, flush=True)))
 """
+VIEWER = {"authorization": f"Bearer {TOKENS['viewer']}"}
 UNREACHABLE = "redis://127.0.0.1:1"
 
 
@@ -63,7 +64,7 @@ def away(settings: Settings, store: Store) -> Settings:
 async def test_it_is_ready_with_database_and_redis(place: Path) -> None:
     async with served(make_settings(place)) as client:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
-        ready = await client.get("/readyz")
+        ready = await client.get("/readyz", headers=VIEWER)
         assert (ready.status_code, ready.json()) == (
             200,
             {"status": "ready", "database": "ok", "redis": "ok"},
@@ -74,8 +75,8 @@ async def test_it_is_ready_with_database_and_redis(place: Path) -> None:
 async def test_without_redis_it_lives_and_says_what_is_missing(away: Settings) -> None:
     async with served(away) as client:
         assert (await client.get("/healthz")).status_code == 200
-        assert (await client.get("/")).status_code == 200
-        ready = await client.get("/readyz")
+        assert (await client.get("/", headers=VIEWER)).status_code == 200
+        ready = await client.get("/readyz", headers=VIEWER)
         assert ready.status_code == 503
         assert ready.json()["database"] == "ok"
         assert "127.0.0.1:1 cannot be reached" in ready.json()["redis"]
@@ -110,7 +111,8 @@ async def test_an_action_rings_the_bell(place: Path) -> None:
 async def test_the_server_itself_believes_no_header(
     away: Settings, headers: dict[str, str], status: int
 ) -> None:
-    async with served(away) as client:
+    open_here = away.model_copy(update={"web": away.web.model_copy(update={"login": False})})
+    async with served(open_here) as client:
         assert (await client.get("/api/v1/proposals", headers=headers)).status_code == status
 
 
@@ -126,7 +128,8 @@ async def test_a_taken_port_is_one_line(away: Settings) -> None:
 async def test_the_process_is_small_and_ends_on_sigterm(place: Path) -> None:
     configuration = place / "pimainteno.toml"
     configuration.write_text(
-        f'state_dir = "{place / "state"}"\nredis_url = "{UNREACHABLE}"\n[web]\nport = 0\n', "utf-8"
+        f'state_dir = "{place / "state"}"\nredis_url = "{UNREACHABLE}"\n[web]\nport = 0\nlogin = false\n',
+        "utf-8",
     )
     argv = [sys.executable, "-P", "-c", PROGRAM, str(configuration)]
     async with process.start(argv, env=process.environment(PYTHONPATH=str(Path.cwd()))) as web:

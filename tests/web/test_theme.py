@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def test_the_switch_works_without_script(site: Site) -> None:
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         assert "data-theme" not in check_page(await client.get("/login"))
         answer = await client.get("/theme?to=dark&next=/login?next=/history")
         assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=/history")
@@ -25,7 +25,7 @@ async def test_the_switch_works_without_script(site: Site) -> None:
 
 @pytest.mark.parametrize("to", ["", "neon", '"><script>', "dark\r\nset-cookie: a=b"])
 async def test_only_themes_are_kept(site: Site, to: str) -> None:
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         answer = await client.get("/theme", params={"to": to, "next": "//evil.example"})
         assert answer.headers["location"] == "/"
         assert 'theme=""' in answer.headers["set-cookie"]
