@@ -19,6 +19,7 @@ from app.core.tasks import end
 from watchers import ticks
 from watchers.journal import Journal
 from watchers.post import Post
+from watchers.present import Present
 from watchers.reports import Reporter
 from watchers.spool import Spool
 from watchers.watching import Watching
@@ -47,9 +48,11 @@ async def serve(settings: Settings) -> None:
         running = [tasks.create_task(_keep_sending(settings, post))]
         reporter = _reporter(settings, post)
         if watches:
+            present = Present(settings, post)
             running += [
                 tasks.create_task(reporter.run()),
-                tasks.create_task(Watching(settings, reporter).run()),
+                tasks.create_task(Watching(settings, reporter, present).run()),
+                tasks.create_task(present.run()),
             ]
         await stopped.wait()
         await _finish(reporter)

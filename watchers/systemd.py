@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dbus_next.aio.message_bus import MessageBus
 from dbus_next.constants import MessageType
@@ -45,6 +45,15 @@ ABSENT = (
     "InvalidArgs",
 )
 """Errors that say: this systemd, or this unit, has no such thing."""
+
+
+class Row(NamedTuple):
+    """A loaded unit, and how it stands."""
+
+    name: str
+    load: str
+    active: str
+    sub: str
 
 
 class Bus(MessageBus):
@@ -141,17 +150,18 @@ class Systemd:
         found = await self.read(MANAGER_PATH, f"{MANAGER}.Manager", ("Version",))
         self.version = str(found.get("Version", ""))
 
-    async def units_in(self, states: Iterable[str]) -> list[str]:
-        """Return the names of the loaded units in one of these states; raises WatchError."""
+    async def units_like(self, patterns: Iterable[str]) -> list[Row]:
+        """Return the loaded units whose names fit one of these patterns; raises WatchError."""
         message = Message(
             MANAGER,
             MANAGER_PATH,
             f"{MANAGER}.Manager",
             "ListUnitsByPatterns",
             signature="asas",
-            body=[list(states), []],
+            body=[[], list(patterns)],
         )
-        return [row[0] for row in (await self._call(message))[0]]
+        rows = (await self._call(message))[0]
+        return [Row(name, load, active, sub) for name, _, load, active, sub, *_ in rows]
 
     async def read(self, path: str, interface: str, names: Iterable[str]) -> dict[str, object]:
         """Return those of an object's properties that there are; raises WatchError."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.core.settings import Settings
+    from watchers.present import Present
     from watchers.settle import Recovered
     from watchers.units import Round
 
@@ -52,9 +53,9 @@ class Desk(Protocol):
 class Watching:
     """The units of the configured projects on one systemd."""
 
-    def __init__(self, settings: Settings, reporter: Desk) -> None:
+    def __init__(self, settings: Settings, reporter: Desk, present: Present) -> None:
         self._bus = settings.watch.bus
-        self._reporter = reporter
+        self._reporter, self._present = reporter, present
         self._settling = Settling(settings.watch.settle_s)
         self._units: dict[str, Unit] = {}
         self._alarm: asyncio.TimerHandle | None = None
@@ -73,6 +74,7 @@ class Watching:
                         failures = 0
                         await systemd.stale(CHECK_S)
             except WatchError as error:
+                self._present.lost()
                 after_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
                 logs.get().warning("watching waits", reason=str(error), again_in_s=after_s)
                 failures += 1
@@ -82,10 +84,12 @@ class Watching:
         """Subscribe first and then read the state: so no failure falls between."""
         await systemd.subscribe(self._changed)
         self._reporter.systemd = systemd
-        failed = [name for name in await systemd.units_in(FAILED_STATES) if self._ours(name)]
+        ours = [row for row in await self._present.loaded(systemd) if self._ours(row.name)]
+        failed = [row.name for row in ours if {row.active, row.sub} & set(FAILED_STATES)]
         gate = asyncio.Semaphore(AT_ONCE)
         names = sorted({*failed, *self._settling.units()})
         await asyncio.gather(*(self._read(systemd, name, gate) for name in names))
+        await self._present.look(systemd, ours)
 
     async def _read(self, systemd: Systemd, name: str, gate: asyncio.Semaphore) -> None:
         async with gate:
@@ -105,6 +109,7 @@ class Watching:
         unit.hear(properties)
         if interface == UNIT_INTERFACE:
             self._judge(unit)
+            self._present.heard(unit)
 
     def _judge(self, unit: Unit) -> None:
         now, where = time.monotonic(), phase(unit)

@@ -425,8 +425,8 @@ class KnownUnit(UnitState):
 
     @property
     def failed(self) -> bool:
-        """Whether it has failed, and nobody has started it since."""
-        return self.active == "failed"
+        """Whether it has failed, or waits to be started again after it has."""
+        return self.active == "failed" or bool(self.result)
 
     @property
     def missing(self) -> bool:

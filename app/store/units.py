@@ -67,7 +67,7 @@ async def of_project(tx: AsyncConnection, project: str) -> list[KnownUnit]:
 async def counts(tx: AsyncConnection) -> dict[str, UnitCounts]:
     """Return how the units of each project stand, in numbers; a project without any is left out."""
     silent = watchers.c.heard_at < now() - SILENT_AFTER
-    kinds = (units.c.project, units.c.unit, units.c.load, units.c.active, silent)
+    kinds = (units.c.project, units.c.unit, units.c.load, units.c.active, units.c.result, silent)
     query = (
         select(*kinds, func.count())
         .join(watchers, and_(watchers.c.host == units.c.host, watchers.c.bus == units.c.bus))
@@ -76,9 +76,9 @@ async def counts(tx: AsyncConnection) -> dict[str, UnitCounts]:
     rows = (await tx.execute(query)).all()
     there = {(project, unit) for project, unit, load, *_ in rows if load in LOADED}
     found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for project, unit, load, active, is_silent, count in rows:
+    for project, unit, load, active, result, is_silent, count in rows:
         if load in LOADED or (project, unit) not in there:
-            found[project][_standing(load, active, silent=is_silent)] += count
+            found[project][_standing(load, active, result, silent=is_silent)] += count
     return {project: UnitCounts(**numbers) for project, numbers in found.items()}
 
 
@@ -126,9 +126,11 @@ def _is_newer(sent: int, known: int) -> bool:
     return sent >= known or known > now().timestamp() * 1e6 + MISTAKE_US
 
 
-def _standing(load: str, active: str, *, silent: bool) -> str:
+def _standing(load: str, active: str, result: str, *, silent: bool) -> str:
     if silent:
         return "silent"
     if load not in LOADED:
         return "missing"
-    return active if active in ("failed", "active") else "other"
+    if result or active == "failed":
+        return "failed"
+    return "active" if active == "active" else "other"

@@ -23,6 +23,7 @@ from tests.e2e.watched import (
     redis_server,
     reported,
     sent,
+    stands,
     started,
     until,
     watch,
@@ -299,3 +300,26 @@ async def test_ten_thousand_failures_are_one_run(house: House) -> None:
     assert worker.memory_info().rss < 160e6
     assert house.column("select count(*) from incidents") == "1"
     assert house.column("select count(*) from runs") == "1"
+
+
+async def test_how_a_unit_stands_is_known_while_it_fails_and_once_it_is_repaired(
+    house: House, machine: Machine
+) -> None:
+    """A unit that nobody wrote is missing; none of it is a line of the history."""
+    machine.unit("stands.service", "[Service]\nExecStart=/bin/sh -c 'exit 3'\n")
+    watch(house, machine.bus, machine.journal, "stands.service", "never-written.service", settle_s=60)
+    house.start("worker", "--role", "publisher")
+    await until(lambda: is_in("worker ready", house))
+    await started(house)
+    await until(lambda: stands(house, "stands.service", "loaded|inactive|dead|"), house)
+    await until(lambda: stands(house, "never-written.service", "not-found|inactive|dead|"), house)
+    machine.run("systemctl", "start", "stands.service")
+    await until(lambda: stands(house, "stands.service", "loaded|failed|failed|exit-code"), house)
+    failed_at = float(house.column("select since from units where unit = 'stands.service'"))
+    machine.unit("stands.service", "[Service]\nExecStart=/bin/sleep 600\n")  # reloads systemd too
+    machine.run("systemctl", "restart", "stands.service")
+    await until(lambda: stands(house, "stands.service", "loaded|active|running|"), house)
+    assert float(house.column("select since from units where unit = 'stands.service'")) > failed_at
+    assert house.column("select count(*) from watchers") == "1"
+    assert house.column("select count(*) from events where kind like 'failure%'") == "0"
+    machine.run("systemctl", "stop", "stands.service")

@@ -63,6 +63,8 @@ async def sent(house: House, url: str = "") -> list[Failure | Recovery]:
     try:
         async with Redis(unix_socket_path=path) as redis:
             for key in sorted([key async for key in redis.scan_iter("arq:job:*")]):
+                if key.startswith(b"arq:job:units:"):
+                    continue
                 job = deserialize(await redis.get(key))
                 kind = Recovery if key.startswith(b"arq:job:recovered") else Failure
                 found.append(kind.model_validate(job["a"][0]))
@@ -106,6 +108,16 @@ def point(bus: Path, journal: Path, machine: Machine) -> None:
 
 async def failed(machine: Machine, *units: str) -> bool:
     return all(machine.show(unit, "ActiveState") == "failed" for unit in units)
+
+
+async def stands(house: House, unit: str, how: str) -> bool:
+    """Tell whether the store has a unit with this load state, state, state below it, and result."""
+    try:
+        one = f"select load || '|' || active || '|' || sub || '|' || result from units where unit = '{unit}'"
+        found = house.column(f"select coalesce(({one}), '')")
+    except sqlite3.OperationalError:
+        return False
+    return found == how
 
 
 async def counted(house: House, failures: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from dbus_next.constants import MessageType
@@ -59,6 +60,7 @@ class PlayedSystemd:
     def __init__(self, version: str = "256.4") -> None:
         self.version = version
         self.units: dict[str, dict[str, Any]] = {}
+        self.unloaded: set[str] = set()
         self.asked: list[str] = []
         self.silent = False
         self.denied = ""
@@ -130,16 +132,16 @@ class PlayedSystemd:
             case "Subscribe":
                 return Message.new_method_return(message)
             case "ListUnitsByPatterns":
-                return Message.new_method_return(message, "a(ssssssouso)", [self._rows(message.body[0])])
+                return Message.new_method_return(message, "a(ssssssouso)", [self._rows(message.body[1])])
             case "Get":
                 return self._got(message)
         return None
 
-    def _rows(self, states: list[str]) -> list[list[Any]]:
+    def _rows(self, patterns: list[str]) -> list[list[Any]]:
         return [
             [name, "", "loaded", facts["ActiveState"], facts["SubState"], "", path_of(name), 0, "", "/"]
             for name, facts in self.units.items()
-            if {facts["ActiveState"], facts["SubState"]} & set(states)
+            if name not in self.unloaded and any(fnmatchcase(name, pattern) for pattern in patterns)
         ]
 
     def _got(self, message: Message) -> Message:

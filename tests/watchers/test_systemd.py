@@ -14,7 +14,6 @@ from tests.watchers.bus import PlayedSystemd
 from watchers import systemd
 from watchers.systemd import MANAGER, Systemd
 from watchers.units import (
-    FAILED_STATES,
     TYPE_PROPERTIES,
     UNIT_PROPERTIES,
     Phase,
@@ -37,7 +36,7 @@ ODD = "odd:b-c_d.e\\x20f@1.service"
 
 
 async def failed(manager: Systemd, unit: str) -> bool:
-    return unit in await manager.units_in(FAILED_STATES)
+    return any(row.name == unit and row.active == "failed" for row in await manager.units_like([unit]))
 
 
 class Heard:
@@ -70,7 +69,10 @@ async def test_a_real_failure_is_heard_with_its_facts(machine: Machine) -> None:
         assert (found.result, found.exit_status, found.restarts) == ("exit-code", "3", 0)
         assert found.invocation == machine.show(ODD, "InvocationID")
         assert manager.version.startswith(machine.run("systemctl", "--version").stdout.split()[1])
-        assert ODD in await manager.units_in(FAILED_STATES)
+        assert await manager.units_like([ODD]) == [(ODD, "loaded", "failed", "failed")]
+        assert await manager.units_like(["od?:b-*@[!2].service", "nothing-*"]) == [
+            (ODD, "loaded", "failed", "failed")
+        ]
 
 
 async def test_what_is_read_is_what_was_heard(machine: Machine) -> None:
@@ -111,7 +113,7 @@ async def test_a_bus_that_dies_ends_each_call(daemon: Daemon) -> None:
     async with PlayedSystemd().on(daemon.address) as played, Systemd.connected(daemon.address) as manager:
         await manager.subscribe(Heard())
         played.silent = True
-        asked = asyncio.ensure_future(manager.units_in(["failed"]))
+        asked = asyncio.ensure_future(manager.units_like(["*"]))
         await asyncio.sleep(0)
         daemon.stop()
         async with asyncio.timeout(5):
@@ -120,7 +122,7 @@ async def test_a_bus_that_dies_ends_each_call(daemon: Daemon) -> None:
             with pytest.raises(WatchError):
                 await manager.stale(60)
             with pytest.raises(WatchError):
-                await manager.units_in(["failed"])
+                await manager.units_like(["*"])
 
 
 async def test_a_systemd_that_hangs_is_no_systemd(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +131,7 @@ async def test_a_systemd_that_hangs_is_no_systemd(daemon: Daemon, monkeypatch: p
         await manager.subscribe(Heard())
         played.silent = True
         with pytest.raises(WatchError, match="gave no answer in"):
-            await manager.units_in(["failed"])
+            await manager.units_like(["*"])
         with pytest.raises(WatchError, match="gave no answer in"):
             await manager.stale(0.1)
 

@@ -12,7 +12,10 @@ from app.commands.following import until
 from app.core.settings import ProjectSettings, Settings, WatchSettings
 from tests.watchers.bus import Daemon, PlayedSystemd
 from watchers import watching
+from watchers.post import Post
+from watchers.present import Present
 from watchers.settle import Recovered
+from watchers.spool import Spool
 from watchers.watching import Watching
 
 if TYPE_CHECKING:
@@ -60,7 +63,8 @@ async def watched(place: Path, address: str, *, settle_s: float = 0) -> AsyncIte
         projects={"greeter": ProjectSettings(forge="here", repo="x", units=("*.service", "*.timer"))},
     )
     taken = Taken()
-    task = asyncio.create_task(Watching(settings, taken).run())
+    present = Present(settings, Post(Spool(place / "watch")))
+    task = asyncio.create_task(Watching(settings, taken, present).run())
     try:
         yield taken
     finally:
