@@ -14,6 +14,7 @@ from app.core.models import Kind, Need, now
 from app.web.api import READ
 from app.web.context import TheWeb  # noqa: TC001 - FastAPI reads it
 from app.web.guard import GuardedRoute
+from app.web.live import watched
 from app.web.pages import page
 from app.web.parameters import Cursor  # noqa: TC001 - FastAPI reads it
 
@@ -108,9 +109,11 @@ async def open_proposals(
             groups = [board.Group(which.need, len(rows), tuple(rows))] if rows else []
         figures = await board.figures(tx, day=day, week=week)
         pause = await pauses.get(tx)
+        live = await watched(tx)
     return page(
         request,
         "index.html",
+        live=live,
         asked=asked,
         groups=groups,
         lead="" if asked else lead(groups),

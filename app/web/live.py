@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from app.store.database import Tx
     from app.web.hub import Hub, Listener
 
 router = APIRouter(route_class=GuardedRoute)
@@ -42,6 +44,14 @@ async def live(
     if request.method == "HEAD":
         return Response(media_type=Stream.media_type)
     return Stream(web.hub, request, Topic(project, proposal), newest, after if last is None else last)
+
+
+async def watched(tx: Tx, *, proposal: int | None = None, project: str | None = None) -> str:
+    """Return the query of the stream that a page listens to: what comes after what its transaction sees."""
+    from app.store import events
+
+    about = {"after": await events.newest(tx), "proposal": proposal, "project": project}
+    return urlencode({name: value for name, value in about.items() if value is not None})
 
 
 class Stream(StreamingResponse):

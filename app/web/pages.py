@@ -15,6 +15,7 @@ from app.web.api import READ
 from app.web.auth import Role, safe_next
 from app.web.context import TheCaller, TheWeb, session_of, web_of
 from app.web.guard import GuardedRoute
+from app.web.live import watched
 from app.web.parameters import Cursor, Number, ProjectName  # noqa: TC001 - FastAPI reads them
 
 if TYPE_CHECKING:
@@ -60,12 +61,14 @@ async def proposal(web: TheWeb, request: Request, number: Number) -> Response:
         incident = await incidents.get(tx, found.incident_id) if found.incident_id is not None else None
         happened, _ = await events.page(tx, proposal=number, limit=HISTORY_OF_ONE)
         waiting = [job for name in REQUESTED if (job := await jobs.pending(tx, name, number)) is not None]
+        live = await watched(tx, proposal=number)
     pending = waiting[0] if waiting else None
     redactor = web.redactor
     checks = found.checks or (run.checks if run else ())
     return page(
         request,
         "proposal.html",
+        live=live,
         proposal=found,
         run=run,
         incident=incident,
@@ -110,7 +113,8 @@ async def projects(web: TheWeb, request: Request) -> Response:
 
     async with web.store.read() as tx:
         views = await table.views(tx, web.settings)
-    return page(request, "projects.html", projects=views)
+        live = await watched(tx)
+    return page(request, "projects.html", live=live, projects=views)
 
 
 @router.api_route("/projects/{name}", methods=READ)
@@ -123,9 +127,11 @@ async def project(web: TheWeb, request: Request, name: str, cursor: Cursor = Non
     async with web.store.read() as tx:
         view = next(one for one in await table.views(tx, web.settings) if one.name == name)
         found, following = await proposals.page(tx, state="all", project=name, cursor=cursor)
+        live = await watched(tx, project=name)
     return page(
         request,
         "project.html",
+        live=live,
         project=view,
         configured=configured,
         proposals=found,
@@ -143,7 +149,8 @@ async def history(
 
     async with web.store.read() as tx:
         found, following = await events.page(tx, project=project, cursor=cursor)
-    return page(request, "history.html", events=found, following=following, project=project or "")
+        live = await watched(tx, project=project)
+    return page(request, "history.html", live=live, events=found, following=following, project=project or "")
 
 
 def page(
@@ -162,7 +169,8 @@ def page(
     if request.url.query and len(request.url.query) < MOST_QUERY:
         here = f"{here}?{request.url.query}"
     if session is not None:
-        message, session.message = session.message, ""
+        if "hx-request" not in request.headers:  # which shows a part of the page alone
+            message, session.message = session.message, ""
         csrf = session.proof.csrf
     text = request.app.state.templates.get_template(name).render(
         message=message,

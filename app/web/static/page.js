@@ -75,7 +75,8 @@
   zone();
   paint();
   setInterval(paint, 30000);
-  // what arrives live is painted too
+  // what arrives live is painted too, also where only words have changed
+  document.addEventListener("htmx:after:swap", paint);
   new MutationObserver((changes) => {
     if (changes.some((change) => [...change.addedNodes].some((node) => node.nodeType === 1))) paint();
   }).observe(document.getElementById("main"), {childList: true, subtree: true});
