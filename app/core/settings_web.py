@@ -65,6 +65,7 @@ class WebOAuth(Section):
     forge: Name
     client_id: Plain
     client_secret: Secret = NONE
+    scopes: str = ""
     roles: dict[str, RoleName] = {}
 
     @model_validator(mode="after")

@@ -18,6 +18,8 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/login"): LOGIN,
     ("POST", "/login"): LOGIN,  # the form carries what lets them in, and attempts are counted
     ("GET", "/login/link/{token}"): LOGIN,
+    ("GET", "/login/oauth/{name}"): LOGIN,
+    ("GET", "/login/oauth/{name}/callback"): LOGIN,
     ("POST", "/logout"): VIEWER,
     ("GET", "/sessions"): VIEWER,
     ("POST", "/sessions/end"): VIEWER,  # one's own

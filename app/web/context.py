@@ -49,6 +49,11 @@ class Web:
         return f"{'__Host-' if self.secure else ''}pimainteno-{self.settings.web.port}"
 
     @property
+    def oauth_cookie(self) -> str:
+        """Name the cookie that waits for a browser to come back from a forge."""
+        return f"{self.cookie}-oauth"
+
+    @property
     def message_cookie(self) -> str:
         """Name the cookie that takes a message to the next page."""
         return f"{self.cookie}-message"

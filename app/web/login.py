@@ -33,7 +33,7 @@ OVER = (
 @router.api_route("/login", methods=READ)
 async def form(web: TheWeb, request: Request) -> Response:
     """Show the ways in."""
-    return _form(web, request, request.query_params.get("next", "/"))
+    return form_page(web, request, request.query_params.get("next", "/"))
 
 
 @router.post("/login")
@@ -48,7 +48,7 @@ async def login(web: TheWeb, request: Request) -> Response:
     found, wrong = await _found(web, field)
     if found is None:
         await failed(web, request)
-        return _form(web, request, target, wrong=wrong)
+        return form_page(web, request, target, wrong=wrong)
     return await enter(web, request, found, target)
 
 
@@ -59,7 +59,7 @@ async def link(web: TheWeb, request: Request, token: str) -> Response:
 
     whose = await links.whose(web.store, token[:MOST_CHARACTERS])
     if whose is None:
-        return _form(web, request, "/", wrong=OVER, status=410)
+        return form_page(web, request, "/", wrong=OVER, status=410)
     return page(request, "login_link.html", token=Markup.escape(token), whose=whose)
 
 
@@ -117,7 +117,10 @@ async def _found(web: Web, field: dict[str, str]) -> tuple[Login | None, str]:
     return web.ways.token(field["token"].strip()), UNKNOWN
 
 
-def _form(web: Web, request: Request, target: str, *, wrong: str = "", status: int | None = None) -> Response:
+def form_page(
+    web: Web, request: Request, target: str, *, wrong: str = "", status: int | None = None
+) -> Response:
+    """Return the page with the ways in, and what was wrong with the one tried."""
     return page(
         request,
         "login.html",

@@ -62,7 +62,7 @@ async def test_the_library_adds_no_style_and_leaves_the_page_where_it_is_told_no
 
 
 async def test_a_page_without_news_loads_no_library(site: Site) -> None:
-    async with site.client(html=True) as client:
+    async with site.reader(html=True) as client:
         text = (await client.get("/login")).text
     assert "htmx" not in text
     assert "/live" not in text

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import jwt
 
+from tests.doubles.github.state import Token
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.doubles.github.state import Repo, Token
+    from tests.doubles.github.state import Repo
 
 DOCS = "https://docs.github.com/rest"
 
@@ -85,6 +88,12 @@ class Access:
             raise RefusedError(401, "'Expiration time' claim ('exp') is too far in the future")
         if str(claims["iss"]) != self.app_id:
             raise RefusedError(401, "'Issuer' claim ('iss') must be an Integer")
+
+    def of_person(self, login: str, scopes: tuple[str, ...]) -> str:
+        """Return a token by which an application acts for somebody; it sees what both may see."""
+        secret = f"gho_{secrets.token_hex(18)}"
+        self.tokens[secret] = Token(login, write=False, hooks=False, scopes=scopes)
+        return secret
 
     def _known(self, secret: str) -> Token:
         token = self.tokens.get(secret)

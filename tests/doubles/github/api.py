@@ -28,7 +28,11 @@ def perform(call: Call, method: str, template: str) -> Answer:
 @answers("GET", REPO)
 def _repo(call: Call) -> Answer:
     rights = call.token is not None and call.token.write and not call.token.of_app
-    return 200, shapes.repository(call.repo, push=rights)
+    shown = shapes.repository(call.repo, push=rights)
+    if call.token is not None and call.token.scopes is not None:
+        theirs = pull_shapes.permission(call.repo, call.token.login)["user"]["permissions"]
+        shown["permissions"] = theirs
+    return 200, shown
 
 
 @answers("GET", f"{REPO}/labels")

@@ -21,6 +21,7 @@ from tests.doubles.github.faults import Faults
 from tests.doubles.github.quota import USED_UP, Quota
 from tests.doubles.github.schema import ViolationError
 from tests.doubles.github.webhooks import Webhooks
+from tests.doubles.oauth import OAuth
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -58,6 +59,7 @@ class Front:
         self.repos: dict[str, Repo] = {}
         self.moved: dict[str, Repo] = {}
         self.faults, self.quota = Faults(), Quota()
+        self.oauth = OAuth(self.access.of_person, errors=200)
         self.webhooks = Webhooks(self.violations)
         self.lock, self.stopped = threading.RLock(), threading.Event()
         self.server = _Server(self)
@@ -77,7 +79,9 @@ class Front:
             fault = self.faults.next(http.command, path, parts.query)
         reply: Reply = (0, {}, b"")
         if fault is None or fault.after or fault.only_slow:
-            if match := _GIT.fullmatch(path):
+            if path.startswith("/login/oauth/"):
+                reply = self._oauth(path, query, headers, content)
+            elif match := _GIT.fullmatch(path):
                 reply = self._git(http, match, query, headers, content)
             else:
                 reply = self._api(http.command, path, query, headers, content)
@@ -90,6 +94,14 @@ class Front:
                 reply = (fault.status, fault.headers, fault.body)
         common = {"x-github-request-id": secrets.token_hex(8).upper()} | self.quota.headers()
         smart_http.send(http, reply[0], common | reply[1], reply[2])
+
+    def _oauth(self, path: str, query: dict[str, str], headers: dict[str, str], content: bytes) -> Reply:
+        with self.lock:
+            if path == "/login/oauth/authorize":
+                return self.oauth.authorize(query)
+            if path == "/login/oauth/access_token":
+                return self.oauth.token(headers, content)
+        return 404, {"Content-Type": "text/html"}, b"<html>404</html>"
 
     def _api(
         self, method: str, path: str, query: dict[str, str], headers: dict[str, str], content: bytes

@@ -132,13 +132,21 @@ class Token:
     repos: frozenset[str] | None = None
     until: datetime | None = None
     of_app: bool = False
+    scopes: tuple[str, ...] | None = None
+    """Of a token by which an application acts for somebody; None is any other token."""
 
     @property
     def good(self) -> bool:
         return self.until is None or self.until > datetime.now(UTC)
 
     def sees(self, repo: Repo) -> bool:
+        if self.scopes is not None and repo.private and not self.reaches(repo):
+            return False
         return self.repos is None or repo.id_name in self.repos
+
+    def reaches(self, repo: Repo) -> bool:
+        """Tell whether an application that acts for somebody sees what they see in private."""
+        return "repo" in (self.scopes or ()) and repo.role(self.login) != "none"
 
 
 @dataclass

@@ -18,13 +18,15 @@ from tests.doubles.github.faults import Faults
 from tests.doubles.gitlab import api, schema
 from tests.doubles.gitlab.access import Access, RefusedError, check_git
 from tests.doubles.gitlab.schema import ViolationError
+from tests.doubles.gitlab.state import Token, User
 from tests.doubles.gitlab.webhooks import Webhooks
+from tests.doubles.oauth import OAuth
 
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
-    from tests.doubles.gitlab.state import Project, User
+    from tests.doubles.gitlab.state import Project
 
     Reply = tuple[int, dict[str, str], bytes]
 
@@ -75,6 +77,7 @@ class Front:
         self.projects: dict[str, Project] = {}
         self.moved: dict[str, Project] = {}
         self.faults, self.quota = Faults(), Quota()
+        self.oauth = OAuth(self._token_of)
         self.lock, self.stopped = threading.RLock(), threading.Event()
         self.server = _Server(self, tls)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_address[1]}{at}"
@@ -116,9 +119,27 @@ class Front:
             with self.lock:
                 self.quota.remaining -= 1
             return self._api(http.command, path.removeprefix(API), query, headers, content)
+        if path.startswith("/oauth/"):
+            return self._oauth(path, query, headers, content)
         if match := _GIT.fullmatch(path):
             return self._git(http, match, query, headers, content)
         return 404, {"Content-Type": "text/html"}, b"<html>404</html>"
+
+    def _oauth(
+        self, path: str, query: dict[str, list[str]], headers: dict[str, str], content: bytes
+    ) -> Reply:
+        with self.lock:
+            if path == "/oauth/authorize":
+                return self.oauth.authorize({name: values[-1] for name, values in query.items()})
+            if path == "/oauth/token":
+                return self.oauth.token(headers, content)
+        return 404, {"Content-Type": "text/html"}, b"<html>404</html>"
+
+    def _token_of(self, login: str, scopes: tuple[str, ...]) -> str:
+        """Return a token by which an application acts for somebody."""
+        secret = secrets.token_hex(32)
+        self.access.tokens[secret] = Token(self.users.setdefault(login, User(login)), scopes)
+        return secret
 
     def _api(
         self, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str], content: bytes
