@@ -36,7 +36,7 @@ def hook(
         )
     url = f"{settings.public_url}/webhooks/{settings.project(project).forge}"
     if remove:
-        perform(_remove(settings, project, url))
+        perform(_remove(settings, forge, project, url))
     _check_reachable(settings, forge)
     perform(_register(settings, forge, project, url))
 
@@ -57,17 +57,28 @@ async def _register(settings: "Settings", forge: "GitHubForge | GitLabForge", pr
     if not known:  # before the forge knows it: the first delivery may come at once
         hooks.keep(settings.paths.hooks, project, secret)
     try:
-        await there.hook(url, secret)
+        made = await there.hook(url, secret)
     except ForgeError as error:
         refused = isinstance(error, ForgeAccessError | ForgeRefusedError)
         if refused and not known:  # after any other error the hook may be there
             hooks.forget(settings.paths.hooks, project)
         raise ForgeError(redactor.text(str(error))) from None  # it may repeat what it was sent
-    say(f"{NAMES[forge.kind]} tells {url} what happens in {settings.project(project).repo}")
+    repo, name = settings.project(project).repo, NAMES[forge.kind]
+    say(
+        f"{repo} on {name} now has a webhook to {url}: what happens there is seen at once"
+        if made
+        else f"the webhook of {repo} on {name} to {url} was there already; it is brought up to date"
+    )
+    say(
+        f"it is signed with webhook_secret of [forges.{settings.project(project).forge}]"
+        if hooks.configured(forge)
+        else f"its secret is kept in {settings.paths.hooks / project}; a page that runs here knows it already"
+    )
+    say(f"whether deliveries arrive is shown on {name}, in the project's Settings, Webhooks")
     return DONE
 
 
-async def _remove(settings: "Settings", project: str, url: str) -> int:
+async def _remove(settings: "Settings", forge: "GitHubForge | GitLabForge", project: str, url: str) -> int:
     from app.commands.screen import say, warn
     from app.core import hooks
     from worker.forges.registry import forge_for
@@ -77,10 +88,11 @@ async def _remove(settings: "Settings", project: str, url: str) -> int:
     await there.look()
     removed = await there.unhook(url)
     forgotten = hooks.forget(settings.paths.hooks, project)
+    where, name = f"{settings.project(project).repo} on {NAMES[forge.kind]}", NAMES[forge.kind]
     if not removed and not forgotten:
-        warn(f"there is no webhook to {url}")
+        warn(f"{where} has no webhook to {url}; one to another address is taken away on {name} itself")
         return NOTHING
-    say(f"the webhook to {url} is gone; what happens in {settings.project(project).repo} is polled")
+    say(f"{where} has no webhook to {url} any more; what happens there is asked for every few minutes")
     return DONE
 
 

@@ -85,7 +85,9 @@ async def test_a_running_page_takes_deliveries_as_soon_as_the_hook_is_there(
 
         ended = await command.run("hook", "greeter")
         assert (ended.code, ended.err) == (0, "")
-        assert ended.out == f"GitHub tells {url}/webhooks/there what happens in {REPO}\n"
+        first, secret, _ = ended.out.splitlines()
+        assert first.startswith(f"{REPO} on GitHub now has a webhook to {url}/webhooks/there: ")
+        assert f" {command.home}/state/hooks/greeter; " in secret
         (hook,) = github.webhooks.hooks
         assert (hook.url, hook.content_type, hook.active) == (f"{url}/webhooks/there", "json", True)
         await asyncio.to_thread(github.webhooks.settle)
@@ -101,7 +103,7 @@ async def test_a_running_page_takes_deliveries_as_soon_as_the_hook_is_there(
 
         ended = await command.run("hook", "greeter", "--remove")
         assert (ended.code, ended.err) == (0, "")
-        assert ended.out.startswith(f"the webhook to {url}/webhooks/there is gone")
+        assert ended.out.startswith(f"{REPO} on GitHub has no webhook to {url}/webhooks/there any more; ")
         assert github.webhooks.hooks == []
         assert list(folder.iterdir()) == []
         assert (await client.post("/webhooks/there", json={})).status_code == 404
@@ -113,14 +115,18 @@ async def test_again_keeps_the_secret_and_makes_no_second_hook(command: Command,
     assert (await command.run("hook", "greeter")).code == 0
     secret = github.webhooks.hooks[0].secret
     github.webhooks.hooks[0].active = False
-    assert (await command.run("hook", "greeter")).code == 0
+    ended = await command.run("hook", "greeter")
+    assert ended.code == 0
+    assert "was there already; it is brought up to date" in ended.out
     (hook,) = github.webhooks.hooks
     assert (hook.secret, hook.active) == (secret, True)
 
 
 async def test_a_configured_secret_is_the_hooks(command: Command, github: GitHub) -> None:
     configure(command, on(github, f'webhook_secret = "{SECRET}"'))
-    assert (await command.run("hook", "greeter")).code == 0
+    ended = await command.run("hook", "greeter")
+    assert ended.code == 0
+    assert ended.out.splitlines()[1] == "it is signed with webhook_secret of [forges.there]"
     assert github.webhooks.hooks[0].secret == SECRET
     assert not (command.home / "state/hooks").exists()
 
@@ -130,7 +136,7 @@ async def test_on_gitlab(command: Command, place: Path, bare: Path) -> None:
         url = configure(command, f'kind = "gitlab"\nurl = "{gitlab.url}"\ntoken = "{lab.TOKEN}"', repo=GROUP)
         ended = await command.run("hook", "greeter")
         assert (ended.code, ended.err) == (0, "")
-        assert ended.out == f"GitLab tells {url}/webhooks/there what happens in {GROUP}\n"
+        assert ended.out.startswith(f"{GROUP} on GitLab now has a webhook to {url}/webhooks/there: ")
         (hook,) = gitlab.repo(GROUP).hooks
         assert hook.url == f"{url}/webhooks/there"
         assert hook.token == (command.home / "state/hooks/greeter").read_text()

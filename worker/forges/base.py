@@ -162,8 +162,8 @@ class Forge(Protocol):
     async def react(self, remote: Remote, comment: int, reaction: Reaction) -> None:
         """Put a reaction of ours under a comment; one that is there already is enough."""
 
-    async def hook(self, url: str, secret: str) -> None:
-        """Have events sent to `url`, signed with `secret`: one hook, made or brought up to date."""
+    async def hook(self, url: str, secret: str) -> bool:
+        """Have events sent to `url`, signed with `secret`; False where there was one, now up to date."""
 
     async def unhook(self, url: str) -> bool:
         """Take away the hook that sends to `url`; False where there is none."""

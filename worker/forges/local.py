@@ -77,7 +77,7 @@ class LocalForge:
     async def react(self, remote: Remote, comment: int, reaction: Reaction) -> None:
         """Do nothing: there are no comments."""
 
-    async def hook(self, url: str, secret: str) -> None:  # noqa: ARG002 - the protocol's
+    async def hook(self, url: str, secret: str) -> bool:  # noqa: ARG002 - the protocol's
         """Refuse: a bare repository tells nobody of anything."""
         raise ConfigurationError(NO_HOOK)
 

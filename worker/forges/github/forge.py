@@ -126,9 +126,9 @@ class GitHubForge:
         """Put a reaction of ours under a comment, where that is still there."""
         await saying.react(self._hub, comment, reaction)
 
-    async def hook(self, url: str, secret: str) -> None:
+    async def hook(self, url: str, secret: str) -> bool:
         """Have events sent to `url`; ForgeAccessError where the token may not make hooks."""
-        await hooks.hook(self._hub, url, secret)
+        return await hooks.hook(self._hub, url, secret)
 
     async def unhook(self, url: str) -> bool:
         """Take away the hook that sends to `url`; False where there is none."""

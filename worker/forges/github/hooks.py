@@ -24,8 +24,8 @@ EVENTS = (
 )
 
 
-async def hook(hub: Hub, url: str, secret: str) -> None:
-    """Have our events sent to an address; raises ForgeError."""
+async def hook(hub: Hub, url: str, secret: str) -> bool:
+    """Have our events sent to an address; False where they were already. Raises ForgeError."""
     config = {"url": url, "content_type": "json", "secret": secret, "insecure_ssl": "0"}
     wanted: dict[str, Any] = {"config": config, "active": True, "events": list(EVENTS)}
     there = await _ids(hub, url)
@@ -42,6 +42,7 @@ async def hook(hub: Hub, url: str, secret: str) -> None:
         await hub.write("PATCH", f"{hub.repo}/hooks/{number}", wanted, rights=RIGHTS)
     for number in there[1:]:
         await _remove(hub, number)
+    return not there
 
 
 async def unhook(hub: Hub, url: str) -> bool:

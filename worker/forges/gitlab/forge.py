@@ -161,9 +161,9 @@ class GitLabForge:
         """Put a reaction of ours under a note; one that is there already is enough."""
         await talk.react(self._lab, self._request(remote), comment, reaction)
 
-    async def hook(self, url: str, secret: str) -> None:
-        """Have events sent to `url` with `secret`: one hook, made or brought up to date."""
-        await hooks.hook(self._lab, url, secret)
+    async def hook(self, url: str, secret: str) -> bool:
+        """Have events sent to `url` with `secret`; False where there was one, now up to date."""
+        return await hooks.hook(self._lab, url, secret)
 
     async def unhook(self, url: str) -> bool:
         """Take away the hook that sends to `url`; False where there is none."""

@@ -21,8 +21,8 @@ EVENTS = {
 }
 
 
-async def hook(lab: Lab, url: str, secret: str) -> None:
-    """Make the webhook, or bring it up to date: GitLab does not tell what its secret is."""
+async def hook(lab: Lab, url: str, secret: str) -> bool:
+    """Make the webhook, or bring it up to date, and return False then: GitLab does not tell its secret."""
     body = EVENTS | {"url": url, "token": secret, "enable_ssl_verification": True}
     found = await _found(lab, url)
     path = f"{lab.project}/hooks"
@@ -30,6 +30,7 @@ async def hook(lab: Lab, url: str, secret: str) -> None:
         await lab.write("PUT", f"{path}/{found[0]}", body, rights=RIGHTS_FOR_HOOKS)
     else:
         await lab.write("POST", path, body, rights=RIGHTS_FOR_HOOKS)
+    return not found
 
 
 async def unhook(lab: Lab, url: str) -> bool:
