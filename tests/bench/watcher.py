@@ -94,6 +94,7 @@ def _measure(machine: Machine, redis: Redis, watcher: subprocess.Popen[bytes]) -
         machine.fail(f"bench-warm{warm}.service")
         warm += 1
         time.sleep(0.5)
+    _until(lambda: _waiting(redis)[0] == warm)  # the first ones took their time
     before, _ = _waiting(redis)
     ours: list[float] = []
     bare: list[float] = []

@@ -14,11 +14,11 @@ import pytest
 from redis.asyncio import Redis
 
 from app.core import redis
-from app.core.models import Failure, Recovery
-from app.core.queue import FAILURE, Bell, Queue, redis_settings, serialize
+from app.core.models import Failure, Recovery, UnitState, UnitStates
+from app.core.queue import FAILURE, UNITS, Bell, Queue, redis_settings, serialize
 from app.core.redact import Redactor
 from app.core.settings import load
-from app.store import deliveries, events, incidents
+from app.store import deliveries, events, incidents, units
 from app.store.database import Store
 from worker import main
 from worker.jobs import Desk
@@ -87,6 +87,57 @@ async def test_a_fault_in_intake_is_told_and_the_next_report_is_taken(
         await asyncio.sleep(0.5)
         broken = False  # mended, by an upgrade for instance
         assert await _delivered(desk, "r1") == "proposal"
+
+
+async def test_how_units_stand_becomes_rows_and_no_history(place: Path) -> None:
+    state = UnitState(project="greeter", unit="greeter.service", load="loaded", active="failed", result="x")
+    async with listening(place) as (desk, _):
+        at = await desk.bell.time_us()
+        assert abs(at / 1e6 - time.time()) < 5
+        for sent, active in ((at + 1, "active"), (at, "failed")):
+            item = state.model_copy(update={"active": active})
+            await desk.bell.units(UnitStates(host="pi", sent=sent, full=True, items=(item,)))
+        async with asyncio.timeout(20):
+            while True:
+                async with desk.store.read() as tx:
+                    found = await units.of_project(tx, "greeter")
+                    told, _ = await events.page(tx)
+                if [each.active for each in found] == ["active"]:
+                    break
+                await asyncio.sleep(0.05)
+        assert told == []
+
+
+@pytest.mark.parametrize("message", [None, {}, {"host": "pi", "sent": "now", "full": True}, {"items": 7}])
+async def test_how_units_stand_that_cannot_be_read_is_dropped_without_a_word(
+    place: Path, message: object
+) -> None:
+    """It would be a line in the history every few minutes."""
+    await _dropped(place, UNITS, message)
+
+
+async def test_a_message_of_a_later_version_is_dropped(place: Path) -> None:
+    """As how units stand is by a worker that does not know it: nothing waits, and the next is taken."""
+    await _dropped(place, "not-yet-known", {"host": "pi"})
+
+
+async def _dropped(place: Path, function: str, message: object) -> None:
+    from arq import create_pool
+
+    async with listening(place) as (desk, url):
+        pool = await create_pool(redis_settings(url), job_serializer=serialize)
+        await pool.enqueue_job(function, message, _queue_name=Queue.REPORTS, _job_id="later")
+        await desk.bell.failure(REPORT)
+        assert await _delivered(desk, "r1") == "proposal"
+        deadline = time.monotonic() + 20
+        while left := [key async for key in pool.scan_iter("arq:*later*")]:
+            assert time.monotonic() < deadline, left
+            await asyncio.sleep(0.05)
+        assert await pool.zscore(Queue.REPORTS, "later") is None
+        await pool.aclose()
+        async with desk.store.read() as tx:
+            told, _ = await events.page(tx)
+        assert "could not be read" not in " ".join(event.text for event in told)
 
 
 @pytest.mark.parametrize(
