@@ -29,7 +29,7 @@ PROPOSAL = (
 CHECK = ("command", "before", "after")
 """The fields of a proposal's check, in order."""
 
-PROJECT = ("name", "forge", "repo", "url", "units", "open", "last_scan", "last_commit", "summary")
+PROJECT = ("name", "forge", "repo", "url", "units", "open", "last_scan", "last_commit", "summary", "health")
 """The fields of a project, in order."""
 
 EVENT = ("id", "at", "kind", "project", "proposal", "run", "actor", "host", "text", "data")

@@ -10,12 +10,12 @@ import typer
 from app.commands.base import DONE, Config, load, perform
 
 if TYPE_CHECKING:
-    from app.core.models import ProjectView, Proposal
+    from app.core.models import ProjectView, Proposal, UnitCounts
     from app.core.settings import Settings
 
 PAGE = 500
 HEADS = ("ID", "STATE", "PROJECT", "UNIT", "SEEN", "TITLE", "URL OR REASON")
-PROJECT_HEADS = ("PROJECT", "FORGE", "REPOSITORY", "OPEN", "CODEX.MD", "LAST LOOK", "UNITS")
+PROJECT_HEADS = ("PROJECT", "FORGE", "REPOSITORY", "OPEN", "HEALTH", "CODEX.MD", "LAST LOOK", "UNITS")
 
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
 
@@ -107,10 +107,17 @@ def _project_row(project: "ProjectView") -> tuple[str, ...]:
         project.forge,
         project.repo,
         str(project.open),
+        _health(project.health),
         project.summary or "-",
         clock(project.last_scan),
         " ".join(project.units) or "-",
     )
+
+
+def _health(units: "UnitCounts") -> str:
+    """Return how a project's units stand in a word, with the number of those that do not stand well."""
+    number = getattr(units, units.worst, 0)
+    return f"{number} {units.worst}" if number else "-" if units.worst == "unknown" else units.worst
 
 
 def _print_json(settings: "Settings", items: Sequence[dict[str, Any]]) -> None:

@@ -8,7 +8,15 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    computed_field,
+)
 
 LOG_LIMIT = 64 * 1024
 """Bytes of log that one failure may carry."""
@@ -455,6 +463,7 @@ class UnitCounts(Model):
         """All of them; 0 where no watcher has told of any."""
         return self.failed + self.missing + self.silent + self.active + self.other
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def worst(self) -> Literal["failed", "missing", "silent", "fine", "unknown"]:
         """The worst that is so of any of them; `unknown` where no watcher has told of any."""
@@ -479,3 +488,4 @@ class ProjectView(Model):
     last_scan: AwareDatetime | None
     last_commit: str | None
     summary: Literal["missing", "outdated", "current"] | None
+    health: UnitCounts = UnitCounts()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from app.core.models import ACTIVE, CodexMd, ProjectView, now
+from app.core.models import ACTIVE, CodexMd, ProjectView, UnitCounts, now
+from app.store import units
 from app.store.tables import projects, proposals
 from app.store.upsert import insert
 
@@ -71,6 +72,7 @@ async def views(tx: AsyncConnection, settings: Settings) -> list[ProjectView]:
         .group_by(proposals.c.project)
     )
     found = {row[0]: row[1] for row in await tx.execute(counts)}
+    health = await units.counts(tx)
     seen = select(projects.c.name, *(projects.c[key] for key in SHOWN))
     rows = {row["name"]: dict(row) for row in (await tx.execute(seen)).mappings()}
     return [
@@ -80,6 +82,7 @@ async def views(tx: AsyncConnection, settings: Settings) -> list[ProjectView]:
             repo=project.repo,
             units=tuple(project.units),
             open=found.get(name, 0),
+            health=health.get(name, UnitCounts()),
             **{key: rows.get(name, {}).get(key) for key in SHOWN},
         )
         for name, project in sorted(settings.projects.items())

@@ -40,6 +40,14 @@ PROPOSAL: dict[str, Any] = {
     "created_at": "2026-03-01T03:12:45.120000Z",
     "updated_at": "2026-03-01T03:15:02Z",
 }
+HEALTH: dict[str, Any] = {
+    "failed": 1,
+    "missing": 0,
+    "silent": 0,
+    "active": 2,
+    "other": 0,
+    "worst": "failed",
+}
 PROJECT: dict[str, Any] = {
     "name": "greeter",
     "forge": "hub",
@@ -50,6 +58,7 @@ PROJECT: dict[str, Any] = {
     "last_scan": "2026-03-01T03:30:11Z",
     "last_commit": "3f1c0e9a2b7d4c5e6f8091a2b3c4d5e6f7081920",
     "summary": "current",
+    "health": HEALTH,
 }
 EVENT: dict[str, Any] = {
     "id": 41,
@@ -112,6 +121,17 @@ class Proposal(Answer):
     updated_at: AwareDatetime
 
 
+class Health(Answer):
+    """How many of a project's units stand how, on all hosts; each counts once."""
+
+    failed: int = Field(ge=0)
+    missing: int = Field(ge=0, description="Named in the configuration, and not on any host.")
+    silent: int = Field(ge=0, description="On a host that was not heard of lately.")
+    active: int = Field(ge=0)
+    other: int = Field(ge=0, description="Inactive, starting or stopping.")
+    worst: Literal["failed", "missing", "silent", "fine", "unknown"]
+
+
 class Project(Answer):
     """A repository to look after, and what was seen of it last."""
 
@@ -124,6 +144,7 @@ class Project(Answer):
     last_scan: AwareDatetime | None
     last_commit: str | None
     summary: Literal["missing", "outdated", "current"] | None = Field(description="How codex.md stands.")
+    health: Health
 
 
 class Event(Answer):
@@ -173,6 +194,7 @@ class Problem(Answer):
 
 EXAMPLES: dict[type[Answer], dict[str, Any]] = {
     Check: CHECK,
+    Health: HEALTH,
     Proposal: PROPOSAL,
     Project: PROJECT,
     Event: EVENT,

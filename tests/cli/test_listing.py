@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.commands.screen import table
-from app.core.models import CheckResult, Failure, Kind
-from app.store import proposals
+from app.core.models import CheckResult, Failure, Kind, UnitState, UnitStates
+from app.store import proposals, units
 from tests import contract
 
 if TYPE_CHECKING:
@@ -78,9 +78,27 @@ async def test_projects(command: Command) -> None:
         "last_scan": None,
         "last_commit": None,
         "summary": None,
+        "health": {"failed": 0, "missing": 0, "silent": 0, "active": 0, "other": 0, "worst": "unknown"},
     }
     ended = await command.run("projects")
     assert "greeter.service greeter-*.timer" in ended.out
+
+
+async def test_projects_say_how_their_units_stand(command: Command, worker: Worker) -> None:
+    timer = {"load": "loaded", "active": "active"}
+    failed = timer | {"active": "failed", "result": "exit-code"}
+    items = tuple(
+        UnitState.model_validate({"project": "greeter", "unit": unit} | facts)
+        for unit, facts in (("greeter.service", failed), ("greeter-a.timer", timer))
+    )
+    async with worker.store.write() as tx:
+        await units.told(tx, UnitStates(host="pi", sent=1, full=True, items=items))
+    (shown,) = json.loads((await command.run("projects", "--json")).out)
+    assert shown["health"] == {
+        "failed": 1, "missing": 0, "silent": 0, "active": 1, "other": 0, "worst": "failed",
+    }  # fmt: skip
+    head, row = (await command.run("projects")).out.splitlines()
+    assert head.index("HEALTH") == row.index("1 failed")
 
 
 class Terminal:
