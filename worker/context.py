@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.core import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
     from app.core.models import Lease, Run
     from app.core.paths import StatePaths
@@ -48,9 +48,14 @@ class Work:
             await self.hold(tx)
             return await runs.update(tx, run.id, **columns)
 
-    @contextmanager
-    def timed(self, run: Run, stage: str) -> Iterator[None]:
-        """Log how many seconds a stage took, if it ended well."""
+    @asynccontextmanager
+    async def timed(self, run: Run, stage: str) -> AsyncIterator[None]:
+        """Log and count how many seconds a stage took, if it ended well."""
+        from app.store import tallies
+
         started = time.monotonic()
         yield
-        logs.get().info("stage done", run=run.id, stage=stage, seconds=round(time.monotonic() - started, 3))
+        seconds = round(time.monotonic() - started, 3)
+        logs.get().info("stage done", run=run.id, stage=stage, seconds=seconds)
+        async with self.store.write() as tx:
+            await tallies.took(tx, stage, seconds)

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from app.core.errors import NotFoundError
 from app.core.models import Failure, Incident
+from app.store import needs
 from app.store.tables import incidents
 from app.store.upsert import insert
 
@@ -73,6 +74,7 @@ async def open_among(tx: AsyncConnection, causes: Collection[tuple[str, str]]) -
 async def resolve(tx: AsyncConnection, incident_id: int) -> None:
     """Mark an incident as resolved; the next failure opens it again."""
     await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(state="resolved"))
+    await needs.resolved(tx, incident_id)
 
 
 async def _again(
@@ -94,6 +96,8 @@ async def _again(
         )
         .returning(incidents)
     )
+    if known.state != "open":
+        await needs.opened_again(tx, known.id)
     return _incident(row.mappings().one())
 
 

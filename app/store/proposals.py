@@ -9,8 +9,8 @@ from sqlalchemy import func, insert, or_, select
 from sqlalchemy import update as sql_update
 
 from app.core.errors import NotFoundError
-from app.core.models import ACTIVE, Incident, Kind, Proposal, ProposalState, now
-from app.store import cursors
+from app.core.models import ACTIVE, Incident, Kind, Need, Proposal, ProposalState, now
+from app.store import cursors, needs
 from app.store.tables import incidents, proposals
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ async def create(
     incident: Incident | None = None,
 ) -> Proposal:
     """Add a proposal in state working; a fix carries its incident's unit and fingerprint."""
+    await needs.begun(tx, incident.id if incident else None)
     at = now()
     new = insert(proposals).values(
         project=project,
@@ -43,6 +44,7 @@ async def create(
         branch=branch,
         title=title,
         state=ProposalState.WORKING,
+        need=Need.WORKING,
         incident_id=incident.id if incident else None,
         unit=incident.unit if incident else None,
         fingerprint=incident.fingerprint if incident else None,
@@ -142,10 +144,12 @@ async def free_branch(tx: AsyncConnection, project: str, stem: str) -> str:
 
 
 async def update(tx: AsyncConnection, proposal_id: int, **columns: Any) -> Proposal:  # noqa: ANN401
-    """Set columns, and `updated_at`; the first time in state open also `opened_at`, for the hourly limit."""
-    values = {"updated_at": now(), **columns}
+    """Set columns, `updated_at` and what it needs; the first time in state open or merged also since when."""
+    values = {"updated_at": now(), **needs.after(columns), **columns}
     if columns.get("state") == ProposalState.OPEN:
         values.setdefault("opened_at", func.coalesce(proposals.c.opened_at, now().timestamp()))
+    if columns.get("state") == ProposalState.MERGED:
+        values["merged_at"] = func.coalesce(proposals.c.merged_at, now().timestamp())
     await tx.execute(sql_update(proposals).where(proposals.c.id == proposal_id).values(**values))
     return await get(tx, proposal_id)
 

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -123,7 +124,12 @@ proposals = Table(
     Column("follows", ID),  # the merged proposal whose failure came back
     Column("forge_changed", Text, nullable=False, server_default=""),  # the forge's time of what we know
     Column("last_comment", ID, nullable=False, server_default="0"),  # the newest one that we have read
+    Column("need", Text),  # what it needs from people; empty where it needs nothing
+    Column("merged_at", Time),
     UniqueConstraint("project", "branch"),
+    Index(None, "need"),
+    Index(None, "merged_at"),
+    Index(None, "project", "id"),
     Index(None, "state"),
     Index(None, "incident_id"),
     Index(None, "project", "number"),
@@ -158,6 +164,8 @@ runs = Table(
     Column("started_at", Time),
     Column("finished_at", Time),
     Index(None, "proposal_id"),
+    Index(None, "kind", "state", "tokens"),
+    Index(None, "tokens_at", "tokens"),
 )
 
 jobs = Table(
@@ -223,6 +231,19 @@ events = Table(
     Column("data", Json, nullable=False, server_default="{}"),
     Index(None, "project", "id"),
     Index(None, "proposal", "id"),
+    Index(None, "kind", "id"),
+    Index(None, "actor", "id"),
+    Index(None, "at"),
+)
+
+tallies = Table(  # counters; triggers keep those of failures and deliveries
+    "tallies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),  # a quarter of an hour; 0 is of all time
+    Column("subject", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("value", Double, nullable=False),
 )
 
 pauses = Table(

@@ -30,6 +30,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/history"): VIEWER,
     ("GET", "/proposals/{number}"): VIEWER,
     ("GET", "/live"): VIEWER,
+    ("GET", "/metrics"): VIEWER,
     ("POST", "/proposals/{number}/merge"): OPERATOR,
     ("POST", "/proposals/{number}/close"): OPERATOR,
     ("POST", "/proposals/{number}/retry"): OPERATOR,

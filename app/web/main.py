@@ -25,6 +25,7 @@ from app.web import (
     login,
     login_forge,
     logins,
+    metrics,
     pages,
     problems,
     show,
@@ -82,7 +83,7 @@ def create_app(
     app.state.templates.globals["may_act"] = pages.may_act
     app.router.route_class = GuardedRoute
     # routes are tried in turn: the busiest first
-    for part in (webhooks, health, login, login_forge, logins, board_page, pages, api, live, assets):
+    for part in (webhooks, health, login, login_forge, logins, board_page, pages, api, live, assets, metrics):
         app.include_router(part.router)
     problems.install(app)
     app.add_middleware(Edge)

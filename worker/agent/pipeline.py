@@ -26,7 +26,7 @@ async def run(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
     this, incident = await _begin(work, run_id)
     for name, stage in _remaining(this):
         await _wanted(work, this)
-        with work.timed(this, name):
+        async with work.timed(this, name):
             this = await _billed(stage, work, this, incident)
             this = await work.save(this, stage=name)
     await _finish(work, this)

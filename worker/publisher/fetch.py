@@ -30,7 +30,7 @@ async def start(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
         run = await runs.get(tx, run_id)
         proposal = await proposals.get(tx, run.proposal_id)
     if run.base_sha is None:
-        with work.timed(run, "fetch"):
+        async with work.timed(run, "fetch"):
             seen = await mirror.refresh(work, run.project)
             await _worth_trying(seen, run, proposal)
             present = await codex_md.news(work, run.project, seen)

@@ -30,10 +30,10 @@ async def publish(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
     if run.stage == "open":
         return _then(work, run)
     project = work.settings.project(run.project)
-    with work.timed(run, "look"):
+    async with work.timed(run, "look"):
         case = Case(run, proposal, incident, project, await mirror.refresh(work, run.project))
     if run.stage not in ("commit", "push"):
-        with work.timed(run, "commit"):
+        async with work.timed(run, "commit"):
             await guard(work, case)
             case, again = await moved.follow(work, case)
             if again:
@@ -41,9 +41,9 @@ async def publish(work: Work, *, run_id: int) -> tuple[NewJob, ...]:
             await guard(work, case)  # another base, another change
             case = await commit(work, case)
     if case.run.stage == "commit":
-        with work.timed(run, "push"):
+        async with work.timed(run, "push"):
             case = await push(work, case)
-    with work.timed(run, "open"):
+    async with work.timed(run, "open"):
         await show(work, case)
     return _then(work, run)
 
