@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, union_all
 
 from app.core.errors import NotFoundError
 from app.core.models import Event
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+SPARE = timedelta(hours=1)
 
 
 async def append(
@@ -90,7 +94,7 @@ async def marks(
 ) -> list[Mark]:
     """Return what happened after one line, up to and including another, oldest first."""
     query = select(events.c.id, events.c.kind, events.c.project, events.c.proposal).where(events.c.id > after)
-    query = query.where(*_filters(project=project, proposal=proposal, kind=None, actor=None))
+    query = query.where(*_filters(project=project, proposal=proposal))
     if upto is not None:
         query = query.where(events.c.id <= upto)
     return [Mark(*row) for row in await tx.execute(query.order_by(events.c.id).limit(limit))]
@@ -121,35 +125,64 @@ async def page(
     `kind` is one kind, or the beginning of several with its dot: `proposal.`. `since` counts in, `until`
     does not.
     """
-    query = select(events).order_by(events.c.id.desc() if newest_first else events.c.id).limit(limit + 1)
-    query = query.where(*_filters(project=project, proposal=proposal, kind=kind, actor=actor))
-    if since is not None:
-        query = query.where(events.c.at >= since)
-    if until is not None:
-        query = query.where(events.c.at < until)
+    which = _filters(project=project, proposal=proposal, actor=actor)
+    which += await _between(tx, since, until)
     if after is not None:
-        query = query.where(events.c.id > after)
+        which.append(events.c.id > after)
     if cursor:
         last = cursors.decode(cursor)
-        query = query.where(events.c.id < last if newest_first else events.c.id > last)
-    return cursors.split(
-        [Event.model_validate(dict(row)) for row in (await tx.execute(query)).mappings()], limit
-    )
+        which.append(events.c.id < last if newest_first else events.c.id > last)
+    order = events.c.id.desc() if newest_first else events.c.id
+    if kind is not None and kind.endswith("."):
+        kinds = await _kinds(tx, kind)
+        if not kinds:
+            return [], None
+        each = [
+            select(
+                select(events.c.id)
+                .where(events.c.kind == one, *which)
+                .order_by(order)
+                .limit(limit + 1)
+                .subquery()
+            )
+            for one in kinds
+        ]
+        which = [events.c.id.in_(union_all(*each))]
+    elif kind is not None:
+        which.append(events.c.kind == kind)
+    rows = (await tx.execute(select(events).where(*which).order_by(order).limit(limit + 1))).mappings()
+    return cursors.split([Event.model_validate(dict(row)) for row in rows], limit)
+
+
+async def _kinds(tx: AsyncConnection, prefix: str) -> list[str]:
+    """Return the kinds that begin so; the index leads from one kind to the next, past all of its lines."""
+    first = select(func.min(events.c.kind).label("kind")).cte("kinds", recursive=True)
+    following = select(func.min(events.c.kind)).where(events.c.kind > first.c.kind).scalar_subquery()
+    kinds = first.union_all(select(following).where(first.c.kind.is_not(None)))
+    return [kind for kind in await tx.scalars(select(kinds.c.kind)) if kind and kind.startswith(prefix)]
+
+
+async def _between(
+    tx: AsyncConnection, since: datetime | None, until: datetime | None
+) -> list[ColumnElement[bool]]:
+    """Return what keeps lines to a time, by their ids too: those are in the order of the clocks that wrote.
+
+    Clocks of several hosts differ a little, so that the ids are looked for with an hour to spare.
+    """
+    which: list[ColumnElement[bool]] = []
+    if since is not None:
+        earlier = select(events.c.id).where(events.c.at < since - SPARE).order_by(events.c.at.desc()).limit(1)
+        which += [events.c.at >= since, events.c.id > (await tx.scalar(earlier) or 0)]
+    if until is not None:
+        which.append(events.c.at < until)
+        later = select(events.c.id).where(events.c.at >= until + SPARE).order_by(events.c.at).limit(1)
+        if (end := await tx.scalar(later)) is not None:
+            which.append(events.c.id < end)
+    return which
 
 
 def _filters(
-    *, project: str | None, proposal: int | None, kind: str | None, actor: str | None
+    *, project: str | None, proposal: int | None, actor: str | None = None
 ) -> list[ColumnElement[bool]]:
-    chosen: list[ColumnElement[bool]] = []
-    if kind is not None and kind.endswith("."):
-        chosen.append(func.substr(events.c.kind, 1, len(kind)) == kind)
-    elif kind is not None:
-        chosen.append(events.c.kind == kind)
-    for column, value in (
-        (events.c.project, project),
-        (events.c.proposal, proposal),
-        (events.c.actor, actor),
-    ):
-        if value is not None:
-            chosen.append(column == value)
-    return chosen
+    chosen = ((events.c.project, project), (events.c.proposal, proposal), (events.c.actor, actor))
+    return [column == value for column, value in chosen if value is not None]

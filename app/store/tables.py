@@ -87,6 +87,7 @@ incidents = Table(
     Column("last_at", Time, nullable=False),
     Column("log", Text, nullable=False),  # redacted
     UniqueConstraint("project", "fingerprint"),
+    Index(None, "state"),
 )
 
 proposals = Table(

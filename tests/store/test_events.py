@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 
 from app.core.errors import BadRequestError, NotFoundError, StoreError
 from app.core.models import Event, now
@@ -120,3 +120,42 @@ async def test_one_line(store: Store) -> None:
         assert await events.get(tx, first.id) == first
         with pytest.raises(NotFoundError, match="There is no line 99 in the history"):
             await events.get(tx, 99)
+
+
+async def test_kinds_that_begin_alike_come_in_their_order(store: Store) -> None:
+    kinds = ["run.started", "proposal.opened", "run.finished", "scan.done", "run.started", "run.refused"]
+    async with store.write() as tx:
+        written = [await events.append(tx, kind, "", project="greeter") for kind in kinds]
+        await events.append(tx, "run.started", "", project="another")
+        expected = [one for one in written if one.kind.startswith("run.")]
+        for newest_first in (True, False):
+            seen: list[Event] = []
+            cursor: str | None = ""
+            while cursor is not None:
+                page, cursor = await events.page(
+                    tx,
+                    kind="run.",
+                    project="greeter",
+                    cursor=cursor or None,
+                    limit=2,
+                    newest_first=newest_first,
+                )
+                seen += page
+            assert seen == (expected[::-1] if newest_first else expected)
+
+
+async def test_a_time_is_found_though_clocks_differ(store: Store) -> None:
+    base = now() - timedelta(days=2)
+    minutes = [0, 60, 118, 122, 119, 180, 240, 239, 300]  # two hosts wrote them
+    async with store.write() as tx:
+        for at in minutes:
+            line = {"at": base + timedelta(minutes=at), "kind": "a", "actor": "x", "text": str(at)}
+            await tx.execute(insert(table).values(**line))
+
+        async def found(**which: datetime) -> list[int]:
+            return [int(one.text) for one in (await events.page(tx, newest_first=False, **which))[0]]  # type: ignore[arg-type]
+
+        for since in range(-10, 320, 7):
+            for until in range(-10, 320, 7):
+                start, end = base + timedelta(minutes=since), base + timedelta(minutes=until)
+                assert await found(since=start, until=end) == [at for at in minutes if since <= at < until]

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", "at", "subject", "label", name=op.f("pk_tallies")),
     )
     for table, *columns in (
+        ("incidents", "state"),
         ("proposals", "need"),
         ("proposals", "merged_at"),
         ("proposals", "project", "id"),
