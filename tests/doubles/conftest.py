@@ -1,4 +1,4 @@
-"""A GitHub double with one repository, whose branch `fix` is one commit ahead."""
+"""Doubles of GitHub and GitLab with one repository, whose branch `fix` is one commit ahead."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.doubles import gitlab as lab
 from tests.doubles.github import TOKEN, GitHub
 from tests.doubles.origin import Origin, made
 
@@ -47,6 +48,12 @@ def github(place: Path, origin: Origin) -> Iterator[GitHub]:
 
 
 @pytest.fixture
+def gitlab(place: Path, origin: Origin) -> Iterator[lab.GitLab]:
+    with lab.GitLab(place / "lab", repos={NAME: origin.bare}) as gitlab:
+        yield gitlab
+
+
+@pytest.fixture
 def web(github: GitHub) -> Iterator[httpx.Client]:
     with client(github) as web:
         yield web
@@ -58,16 +65,23 @@ def client(github: GitHub, token: str = TOKEN) -> httpx.Client:
     return httpx.Client(base_url=github.url, headers=headers, timeout=10, verify=False)
 
 
+def gitlab_client(gitlab: lab.GitLab, token: str = lab.TOKEN) -> httpx.Client:
+    """Return a client of GitLab's API, with a token or none."""
+    headers = {"PRIVATE-TOKEN": token} if token else {}
+    return httpx.Client(base_url=f"{gitlab.url}/api/v4", headers=headers, timeout=10, verify=False)
+
+
 @contextmanager
-def listener() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+def listener() -> Iterator[tuple[str, list[tuple[httpx.Headers, bytes]]]]:
     """Take deliveries on loopback; give the address, and what came."""
-    taken: list[tuple[dict[str, str], bytes]] = []
+    taken: list[tuple[httpx.Headers, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            taken.append((dict(self.headers.items()), body))
-            self.send_response(204)
+            taken.append((httpx.Headers(self.headers.items()), body))
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from tests.doubles.conftest import NAME
+from tests.doubles.conftest import NAME, gitlab_client
 from tests.doubles.gitlab import TOKEN, Fault, GitLab
 from tests.doubles.gitlab.schema import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.doubles.origin import Origin
 
@@ -33,25 +26,12 @@ DRAFT = {
     "source_branch": "fix",
     "target_branch": "main",
 }
-EXAMPLES = Path(__file__).parents[1] / "data/gitlab/webhooks"
-SIGNING = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
-
-
-@pytest.fixture
-def gitlab(place: Path, origin: Origin) -> Iterator[GitLab]:
-    with GitLab(place / "lab", repos={NAME: origin.bare}) as gitlab:
-        yield gitlab
 
 
 @pytest.fixture
 def web(gitlab: GitLab) -> Iterator[httpx.Client]:
-    with client(gitlab) as web:
+    with gitlab_client(gitlab) as web:
         yield web
-
-
-def client(gitlab: GitLab, token: str = TOKEN) -> httpx.Client:
-    headers = {"PRIVATE-TOKEN": token} if token else {}
-    return httpx.Client(base_url=f"{gitlab.url}/api/v4", headers=headers, timeout=10, verify=False)
 
 
 WRONG: dict[str, tuple[str, str, Any]] = {
@@ -77,7 +57,7 @@ def test_wrong_requests_cannot_be_ignored(place: Path, origin: Origin) -> None:
     with (
         pytest.raises(AssertionError, match="GitLab would not take this") as raised,
         GitLab(place / "lab", repos={NAME: origin.bare}) as gitlab,
-        client(gitlab) as web,
+        gitlab_client(gitlab) as web,
     ):
         for number, (name, (method, path, body)) in enumerate(WRONG.items(), 1):
             answer = web.request(method, path) if body is None else web.request(method, path, json=body)
@@ -91,7 +71,7 @@ def test_a_wrong_answer_of_the_double_cannot_be_ignored(place: Path, origin: Ori
     with (
         pytest.raises(AssertionError, match="archived is 'yes', not of kind boolean"),
         GitLab(place / "lab", repos={NAME: origin.bare}) as gitlab,
-        client(gitlab) as web,
+        gitlab_client(gitlab) as web,
     ):
         gitlab.repo(NAME).archived = "yes"  # type: ignore[assignment]
         assert web.get(PROJECT).status_code == 500
@@ -251,7 +231,7 @@ def test_rights(gitlab: GitLab, web: httpx.Client) -> None:
 
 
 def _code(gitlab: GitLab, token: str, method: str, path: str, body: Any = None) -> int:
-    with client(gitlab, token) as web:
+    with gitlab_client(gitlab, token) as web:
         return web.request(method, path, json=body).status_code if body else web.get(path).status_code
 
 
@@ -281,98 +261,6 @@ def test_faults_before_and_after_the_work(gitlab: GitLab, web: httpx.Client) -> 
     assert time.monotonic() - start >= 0.2
     assert gitlab.requests[0].kind == "private-token"
     assert TOKEN not in repr(gitlab.requests)
-
-
-@contextmanager
-def listening() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
-    """Give an address and what came to it."""
-    came: list[tuple[dict[str, str], bytes]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            came.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(202)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Stay quiet."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/webhooks/lab", came
-        server.shutdown()
-        thread.join()
-
-
-def test_deliveries_are_signed_and_shaped_as_documented(
-    gitlab: GitLab, web: httpx.Client, origin: Origin
-) -> None:
-    with listening() as (url, came):
-        gitlab.webhook(NAME, url, "s3cret", SIGNING)
-        web.post(REQUESTS, json=DRAFT).raise_for_status()
-        gitlab.comment(NAME, 1, "Hello")
-        gitlab.status(NAME, 1, "test", "failed")
-        gitlab.approve(NAME, 1)
-        gitlab.delete_branch(NAME, "fix")
-        gitlab.webhooks.settle()
-    told = [(delivery.event, delivery.action) for delivery in gitlab.webhooks.deliveries]
-    assert told == [
-        ("merge_requests", "open"),
-        ("note", "create"),
-        ("pipeline", "failed"),
-        ("merge_requests", "approved"),
-        ("push", ""),
-        ("merge_requests", "close"),
-    ]
-    key = base64.b64decode(SIGNING.removeprefix("whsec_"))
-    for headers, body in came:
-        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-        digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-        assert headers["webhook-signature"] == f"v1,{digest}"
-        assert headers["x-gitlab-token"] == "s3cret"
-        kind = json.loads(body)["object_kind"]
-        example = "note_merge_request" if kind == "note" else kind
-        assert _differences(json.loads(body), json.loads((EXAMPLES / f"{example}.json").read_text())) == []
-    assert [headers["x-gitlab-event"] for headers, _ in came][:3] == [
-        "Merge Request Hook",
-        "Note Hook",
-        "Pipeline Hook",
-    ]
-
-
-NEWER = {"oldrev"}  # only where a push changed the merge request
-
-
-def _differences(payload: Any, example: Any) -> list[str]:
-    """Return which keys the documented example has not."""
-    if isinstance(payload, dict) and isinstance(example, dict):
-        unknown = [key for key in payload if key not in example and key not in NEWER]
-        both = [_differences(value, example[key]) for key, value in payload.items() if key in example]
-        return unknown + [each for found in both for each in found]
-    return []
-
-
-def test_deliveries_are_held_dropped_repeated_and_reordered_on_demand(gitlab: GitLab) -> None:
-    with listening() as (url, came):
-        gitlab.webhook(NAME, url)
-        gitlab.webhooks.hold()
-        gitlab.open(NAME, "fix")
-        gitlab.close(NAME, 1)
-        gitlab.reopen(NAME, 1)
-        gitlab.webhooks.settle()
-        assert came == []
-        opened, closed, reopened = gitlab.webhooks.held
-        gitlab.webhooks.release([reopened, opened])
-        gitlab.redeliver(opened)
-        gitlab.webhooks.settle()
-        actions = [json.loads(body)["object_attributes"]["action"] for _, body in came]
-        assert actions == ["reopen", "open", "open"]
-        ids = [headers["webhook-id"] for headers, _ in came]
-        assert ids == [reopened.id, opened.id, opened.id]
-        assert (closed.statuses, opened.statuses) == ([], [202, 202])
 
 
 def test_differences_are_found() -> None:
