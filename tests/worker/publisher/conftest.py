@@ -18,7 +18,9 @@ from app.store import actions, events, incidents, jobs, proposals, runs
 from app.store.database import Store
 from app.store.migrate import upgrade
 from tests.doubles.origin import Origin, made
+from tests.worker.publisher.there import KINDS, There, configure, double_of
 from worker.context import Work
+from worker.forges import pacer
 from worker.jobs import HANDLERS, Desk, do
 from worker.publisher import intake
 
@@ -217,3 +219,17 @@ async def house(template: Path, tmp_path: Path) -> AsyncIterator[House]:
         here = House(tmp_path, origin, store)
         here.configure()
         yield here
+
+
+@pytest.fixture(params=KINDS)
+async def there(
+    request: pytest.FixtureRequest, house: House, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[There]:
+    """A proposal that is open, and the forge that has it."""
+    monkeypatch.setattr(pacer, "PACE_S", 0.0)
+    async with double_of(house, request.param) as double:
+        configure(house, double, request.param)
+        await house.opened()
+        made = There(house, double, request.param)
+        await made.settle()
+        yield made

@@ -10,29 +10,15 @@ import pytest
 
 from app.core.errors import ConflictError
 from app.core.models import Proposal, ProposalState
-from tests.worker.publisher.there import KINDS, There, configure, double_of
-from worker.forges import pacer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from tests.worker.publisher.conftest import House
+    from tests.worker.publisher.there import There
 
 SEQUENCES = 12
 STEPS = 12
-
-
-@pytest.fixture(params=KINDS)
-async def there(
-    request: pytest.FixtureRequest, house: House, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[There]:
-    monkeypatch.setattr(pacer, "PACE_S", 0.0)
-    async with double_of(house, request.param) as double:
-        configure(house, double, request.param)
-        await house.opened()
-        made = There(house, double, request.param)
-        await made.settle()
-        yield made
 
 
 def state_of(there: There) -> ProposalState:

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from app.core.models import ProposalState
 from tests.doubles.github import Fault, GitHub
-from tests.worker.publisher.there import KINDS, REPO, There, configure, double_of
-from worker.forges import pacer
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.worker.publisher.conftest import House
-
-
-@pytest.fixture(params=KINDS)
-async def there(
-    request: pytest.FixtureRequest, house: House, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[There]:
-    monkeypatch.setattr(pacer, "PACE_S", 0.0)
-    async with double_of(house, request.param) as double:
-        configure(house, double, request.param)
-        await house.opened()
-        made = There(house, double, request.param)
-        await made.settle()
-        yield made
+from tests.worker.publisher.there import REPO, There
 
 
 def reactions(comment: Any) -> list[str]:

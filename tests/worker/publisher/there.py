@@ -129,3 +129,8 @@ def configure(house: House, double: GitHub | GitLab, kind: str, *, secret: str =
     house.forge = f'kind = "{kind}"\n{url} = "{double.url}"\ntoken = "{TOKENS[kind]}"'
     house.forge += f'\nwebhook_secret = "{secret}"' if secret else ""
     house.configure()
+
+
+async def kinds(there: There) -> list[str]:
+    """Return the kinds of what the history says of proposals."""
+    return [event.kind for event in await there.house.events() if event.kind.startswith("proposal.")]
