@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -17,11 +18,13 @@ from app.core.redact_checks import is_code, is_placeholder
 from app.core.redact_rules import RULES, SECRET_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from app.core.redact_rules import Rule
 
 SHORTEST = 6
+SHORT, KEPT = 200, 4096
+"""Answers for short texts are kept: names, states and words of ours come again and again."""
 CONFIGURED = "configured secret"
 END_OF_KEY = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{4,}")
@@ -61,15 +64,12 @@ class Redactor:
         forms = {*self._forms, *(form for secret in secrets for form in _forms(secret))}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         self.learnt += 1
+        # bound to the forms: nothing that was kept for fewer secrets is given out again
+        self._short = lru_cache(maxsize=KEPT)(partial(_redacted, self._forms))
 
     def text(self, s: str) -> str:
         """Return the text with `[redacted]` or `[redacted:RULE]` in the place of secrets."""
-        for form in self._forms:
-            s = s.replace(form, "[redacted]")
-        s = _without_key_tail(s)
-        for rule in _worth_trying(s):
-            s = rule.expression.sub(lambda match, rule=rule: _replaced(match, rule), s)  # type: ignore[misc]
-        return s
+        return self._short(s) if len(s) <= SHORT else _redacted(self._forms, s)
 
     def findings(self, s: str) -> list[str]:
         """Return the names of the rules that find a secret; none of them tells the secret."""
@@ -96,6 +96,15 @@ class Redactor:
         if isinstance(value, str) and isinstance(key, str) and SECRET_NAME.fullmatch(key):
             return value if is_placeholder(value) or is_code(value) else "[redacted:key-value]"
         return self.data(value)
+
+
+def _redacted(forms: Sequence[str], s: str) -> str:
+    for form in forms:
+        s = s.replace(form, "[redacted]")
+    s = _without_key_tail(s)
+    for rule in _worth_trying(s):
+        s = rule.expression.sub(lambda match, rule=rule: _replaced(match, rule), s)  # type: ignore[misc]
+    return s
 
 
 def printable(s: str, *, keep_newlines: bool = True) -> str:

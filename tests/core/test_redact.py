@@ -247,3 +247,10 @@ def test_printable_takes_out_what_tricks_a_reader(given: str, shown: str) -> Non
 
 def test_printable_makes_one_line_where_asked() -> None:
     assert printable("a\r\nb\nc", keep_newlines=False) == "a b c"
+
+
+def test_a_secret_that_is_learnt_later_is_taken_out_of_what_was_seen_before() -> None:
+    redactor = Redactor()
+    assert redactor.text("a late-0123456789") == "a late-0123456789"
+    redactor.learn(["late-0123456789"])
+    assert redactor.text("a late-0123456789") == "a [redacted]"
