@@ -170,15 +170,17 @@ async def page(
     limit: int = 50,
 ) -> tuple[list[Proposal], str | None]:
     """Return proposals, newest first, and the next cursor; `open` is working, waiting and open."""
-    query = _WITH_INCIDENT.order_by(proposals.c.id.desc()).limit(limit + 1)
+    ids = select(proposals.c.id).order_by(proposals.c.id.desc()).limit(limit + 1)
     if state == "open":
-        query = query.where(proposals.c.state.in_(ACTIVE))
+        ids = ids.where(proposals.c.state.in_(ACTIVE))
     if project is not None:
-        query = query.where(proposals.c.project == project)
+        ids = ids.where(proposals.c.project == project)
     if kind is not None:
-        query = query.where(proposals.c.kind == kind)
+        ids = ids.where(proposals.c.kind == kind)
     if cursor:
-        query = query.where(proposals.c.id < cursors.decode(cursor))
+        ids = ids.where(proposals.c.id < cursors.decode(cursor))
+    # rows are long: ids are sorted, and few rows are read whole
+    query = _WITH_INCIDENT.where(proposals.c.id.in_(ids.subquery().select())).order_by(proposals.c.id.desc())
     return cursors.split([proposal(row) for row in (await tx.execute(query)).mappings()], limit)
 
 

@@ -263,7 +263,14 @@ async def both(config: Path, ours: int, bare: int) -> None:
 
         servers = [
             uvicorn.Server(
-                uvicorn.Config(each, port=port, access_log=False, log_level="warning", lifespan="off")
+                uvicorn.Config(
+                    each,
+                    port=port,
+                    access_log=False,
+                    log_level="warning",
+                    lifespan="off",
+                    timeout_keep_alive=60,
+                )
             )
             for each, port in ((app, ours), (plain, bare))
         ]
