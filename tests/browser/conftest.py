@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
         Page,
         Request,
         StorageState,
+        ViewportSize,
     )
 
     from tests.browser.site import Site
 
 HERE = Path(__file__).parent
-WIDE = {"width": 1280, "height": 900}
+WIDE: ViewportSize = {"width": 1280, "height": 900}
 REPORTS_VIOLATIONS = """
 document.addEventListener('securitypolicyviolation', (event) => console.error(
   `policy violated: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
@@ -90,6 +92,13 @@ class Watched:
             self.wrong.append(f"asked another origin: {request.url}")
 
 
+async def log_in(context: BrowserContext, address: str, role: str) -> None:
+    """Give a context the session of a role's token."""
+    form: dict[str, str | float | bool] = {"token": TOKENS[role], "next": "/"}
+    answer = await context.request.post(f"{address}/login", form=form, headers={"origin": address})
+    assert answer.ok, await answer.text()
+
+
 class Visit(Protocol):
     """Opens a page in a context of its own, logged in with a role unless that is ""."""
 
@@ -97,22 +106,30 @@ class Visit(Protocol):
 
 
 @pytest.fixture(scope="session")
-def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The store of a week, told once for all workers of the test run."""
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int]]:
+    """The store of a week and its proposals by title, told once for all workers of the test run."""
     place = tmp_path_factory.getbasetemp()
     place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
     path = place / "week.sqlite3"
     with (place / "week.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            shutil.copy(filled()[0], path)
-    return path
+            week, ids = filled()
+            (place / "week.json").write_text(json.dumps(ids), "utf-8")
+            shutil.copy(week, path)
+    return path, json.loads((place / "week.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")
-def site(week: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def ids(told: tuple[Path, dict[str, int]]) -> dict[str, int]:
+    """The week's proposals by title."""
+    return told[1]
+
+
+@pytest.fixture(scope="session")
+def site(told: tuple[Path, dict[str, int]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site that all tests of this worker look at."""
-    with served(tmp_path_factory.mktemp("site"), store=week) as running:
+    with served(tmp_path_factory.mktemp("site"), store=told[0]) as running:
         yield running
 
 
@@ -138,11 +155,9 @@ async def browser() -> AsyncIterator[Browser]:
 async def logins(browser: Browser, site: Site) -> dict[str, StorageState]:
     """The cookies of a login with each role's token."""
     found = {}
-    for role, token in TOKENS.items():
+    for role in TOKENS:
         context = await browser.new_context()
-        await context.request.post(
-            f"{site.address}/login", form={"token": token, "next": "/"}, headers={"origin": site.address}
-        )
+        await log_in(context, site.address, role)
         found[role] = await context.storage_state()
         await context.close()
     return found
