@@ -21,6 +21,9 @@ from playwright.async_api import async_playwright
 
 from app.store.database import Store
 from tests.browser.site import CHROMIUM, TOKENS, filled, served
+from tests.browser.week.case import Case
+from tests.browser.week.telling import tell
+from tests.browser.week.texts import changed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -54,6 +57,7 @@ PATIENCE_MS = 15_000
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(300))  # the first test of a worker starts everything
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
@@ -138,6 +142,28 @@ async def store(site: Site) -> AsyncIterator[Store]:
     """The site's store as another process sees it: what is written here, a worker might have written."""
     async with Store.opened(site.settings.database_url_effective) as opened:
         yield opened
+
+
+class Add(Protocol):
+    """Adds a proposal to the site, as the worker would, and returns its number."""
+
+    async def __call__(self, title: str, **columns: Any) -> int: ...
+
+
+@pytest.fixture
+def add(store: Store) -> Add:
+    async def add_one(title: str, **columns: Any) -> int:
+        given: dict[str, Any] = {
+            "project": "greeter",
+            "unit": "greeter.service",
+            "first": 0.4,
+            "log": "broken\n",
+        }
+        given |= {"cause": "A mistake.", "change": "Mends it.", "diff": changed("a.py", "a = 1\n", "a = 2\n")}
+        case = Case(title=title, **(given | columns))
+        return (await tell(store, [case], paused=False, alone=True))[title]
+
+    return add_one
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

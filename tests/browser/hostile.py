@@ -124,8 +124,8 @@ async def _proposal(tx: Tx, number: int, strings: Iterator[str], *, lists: bool 
             command=next(strings),
             before=before,
             after="pass",
-            before_output=all_naughty or next(strings),
-            after_output=many or next(strings),
+            before_output=next(strings),
+            after_output=next(strings),
         )
         for before in ("fail", "pass")
     )
@@ -133,7 +133,7 @@ async def _proposal(tx: Tx, number: int, strings: Iterator[str], *, lists: bool 
         verdict="fixed",
         title=title,
         cause=all_naughty or next(strings),
-        change=many or next(strings),
+        change=next(strings),
         risk="low",
         confidence=0.5,
     )

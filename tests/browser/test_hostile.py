@@ -110,7 +110,7 @@ async def hostile_page(browser: Browser, bad: Bad) -> AsyncIterator[Page]:
     watched = Watched(bad.site.address, allowed=["the server responded with a status of 4"])
     context = await browser.new_context(viewport=WIDE, base_url=bad.site.address)
     await log_in(context, bad.site.address, "operator")
-    context.set_default_timeout(2 * PATIENCE_MS)
+    context.set_default_timeout(4 * PATIENCE_MS)
     await context.add_init_script(REPORTS_VIOLATIONS)
     watched.over(context)
     yield await context.new_page()

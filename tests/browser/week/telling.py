@@ -36,11 +36,15 @@ CASES: tuple[Case, ...] = (
 )
 
 
-async def tell(store: Store, cases: Sequence[Case] = CASES, *, paused: bool = True) -> dict[str, int]:
-    """Let the week happen, and return the proposals' ids by their titles."""
+async def tell(
+    store: Store, cases: Sequence[Case] = CASES, *, paused: bool = True, alone: bool = False
+) -> dict[str, int]:
+    """Let the week happen, and return the proposals' ids by their titles; `alone` is nothing around them."""
     now = models.now()
     week = Week(store, now, now)
-    stories = [_story(week, case) for case in cases] + [_days(week), _evening(week, paused=paused)]
+    stories = [_story(week, case) for case in cases]
+    if not alone:
+        stories += [_days(week), _evening(week, paused=paused)]
     order = count()
     due: list[tuple[datetime, int, AsyncIterator[datetime]]] = []
     with clock(week):
@@ -51,7 +55,8 @@ async def tell(store: Store, cases: Sequence[Case] = CASES, *, paused: bool = Tr
             async for then in story:  # up to its next step
                 heapq.heappush(due, (max(then, week.moment), next(order), story))
                 break
-        await standing(week, cases)
+        if not alone:
+            await standing(week, cases)
     return week.ids
 
 

@@ -1,0 +1,106 @@
+"""What another process changes is on the page at once, and nothing is missed while the server is away."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from app.store import events, proposals
+from app.store.database import Store
+from tests.browser.conftest import WIDE, Watched, log_in
+from tests.browser.site import served, start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.async_api import Browser
+
+    from tests.browser.conftest import Add, Visit
+
+SOON_MS = 10_000
+"""What a machine that is busy with all other tests may take; the benchmark measures the second."""
+
+
+async def _ci(store: Store, number: int, ci: str) -> None:
+    async with store.write() as tx:
+        await proposals.update(tx, number, ci=ci, failing=("lint",) if ci == "failure" else ())
+        await events.append(tx, "proposal.ci", f"CI: {ci}", project="greeter", proposal=number, actor="here")
+
+
+async def test_a_row_changes_by_itself(visit: Visit, add: Add, store: Store) -> None:
+    number = await add("Seen to change")
+    page = await visit("/?q=Seen+to+change")
+    row = page.get_by_role("row", name="Seen to change")
+    await expect(row).to_be_visible()
+    await page.evaluate("window.same = true")
+    await _ci(store, number, "success")
+    await expect(row).to_contain_text("success", timeout=SOON_MS)
+    await _ci(store, number, "failure")
+    await expect(page.get_by_role("heading", name="CI failing")).to_be_visible(timeout=SOON_MS)
+    assert await page.evaluate("window.same"), "the page was loaded again"
+
+
+async def test_a_new_proposal_appears(visit: Visit, add: Add) -> None:
+    page = await visit("/?q=Comes+later")
+    await expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+    await add("Comes later")
+    await expect(page.get_by_role("row", name="Comes later")).to_be_visible(timeout=SOON_MS)
+
+
+async def test_a_timeline_grows_and_what_is_open_stays_open(visit: Visit, add: Add, store: Store) -> None:
+    number = await add("Has a timeline")
+    page = await visit(f"/proposals/{number}")
+    await page.locator("summary").filter(has_text="Close").click()
+    await expect(page.get_by_role("button", name="Yes, close it")).to_be_visible()
+    async with store.write() as tx:
+        await events.append(
+            tx,
+            "proposal.review",
+            "Review: approved by mika",
+            project="greeter",
+            proposal=number,
+            actor="mika",
+        )
+    await expect(page.get_by_role("main")).to_contain_text("approved by mika", timeout=SOON_MS)
+    await expect(page.get_by_role("button", name="Yes, close it")).to_be_visible()
+
+
+async def test_a_restart_of_the_server_hides_nothing(
+    browser: Browser, told: tuple[Path, dict[str, int]], tmp_path: Path
+) -> None:
+    with served(tmp_path, store=told[0]) as site:
+        watched = Watched(site.address, allowed=["ERR_CONNECTION_RE", "ERR_INCOMPLETE"])
+        context = await browser.new_context(viewport=WIDE, base_url=site.address)
+        watched.over(context)
+        await log_in(context, site.address, "operator")
+        page = await context.new_page()
+        async with page.expect_request("**/live?*"):
+            await page.goto("/history")
+        began = time.monotonic()
+        site.stop()
+        assert time.monotonic() - began < 10
+        async with Store.opened(site.settings.database_url_effective) as store, store.write() as tx:
+            await events.append(tx, "operator.note", "Said while nobody listened", actor="ann")
+        again = start(site.configuration, int(site.address.rpartition(":")[2]))
+        assert again is not None
+        try:
+            await expect(page.get_by_role("main")).to_contain_text(
+                "Said while nobody listened", timeout=40_000
+            )
+            await context.close()
+            assert watched.left == []
+        finally:
+            again.stop()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with", "without"])
+async def test_a_page_without_news_is_quiet(visit: Visit, script: bool) -> None:
+    """Nothing is asked for over and over where nothing happens."""
+    page = await visit("/projects", java_script_enabled=script)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.wait_for_timeout(1500)
+    assert [url for url in asked if "/live" not in url and "/static/" not in url] == []
