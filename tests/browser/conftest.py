@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from app.store.database import Store
 from tests.browser.site import CHROMIUM, TOKENS, filled, served
@@ -169,6 +169,7 @@ def add(store: Store) -> Add:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One headless Chromium for all tests of this worker."""
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         started = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)

@@ -72,7 +72,7 @@ async def test_a_restart_of_the_server_hides_nothing(
     browser: Browser, told: tuple[Path, dict[str, int]], tmp_path: Path
 ) -> None:
     with served(tmp_path, store=told[0]) as site:
-        watched = Watched(site.address, allowed=["ERR_CONNECTION_RE", "ERR_INCOMPLETE"])
+        watched = Watched(site.address, allowed=["ERR_CONNECTION_RE", "ERR_INCOMPLETE", "htmx:sse:error"])
         context = await browser.new_context(viewport=WIDE, base_url=site.address)
         watched.over(context)
         await log_in(context, site.address, "operator")
