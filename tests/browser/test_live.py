@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import Add, Visit
 
-SOON_MS = 10_000
-"""What a machine that is busy with all other tests may take; the benchmark measures the second."""
+SOON_MS = 30_000
+"""What a machine that is busy with all other tests may take."""
+A_SECOND_MS = 1000.0
 
 
 async def _ci(store: Store, number: int, ci: str) -> None:
@@ -41,6 +42,21 @@ async def test_a_row_changes_by_itself(visit: Visit, add: Add, store: Store) -> 
     await _ci(store, number, "failure")
     await expect(page.get_by_role("heading", name="CI failing")).to_be_visible(timeout=SOON_MS)
     assert await page.evaluate("window.same"), "the page was loaded again"
+
+
+async def test_a_change_shows_within_a_second(visit: Visit, add: Add, store: Store) -> None:
+    number = await add("Changes at once")
+    page = await visit("/?q=Changes+at+once")
+    row = page.get_by_role("row", name="Changes at once")
+    taken: list[float] = []
+    for ci in ("success", "pending") * 5:  # a busy machine may be late now and then, never each time
+        began = time.monotonic()
+        await _ci(store, number, ci)
+        await expect(row).to_contain_text(ci, timeout=SOON_MS)
+        taken.append((time.monotonic() - began) * 1000)
+        if taken[-1] < A_SECOND_MS:
+            return
+    raise AssertionError(f"none within a second, in ms: {taken}")
 
 
 async def test_a_new_proposal_appears(visit: Visit, add: Add) -> None:
