@@ -93,6 +93,7 @@ def test_every_operation_answers_as_described(github: GitHub, web: httpx.Client)
         ("GET", f"{REPO}/branches/none", None, 404),
         ("GET", f"{REPO}/commits/fix/check-runs", None, 200),
         ("GET", f"{REPO}/commits/fix/status", None, 200),
+        ("GET", f"{REPO}/actions/runs?head_sha={'1' * 40}", None, 200),
         ("GET", "/rate_limit", None, 200),
         ("GET", f"/api/v3{pull}", None, 200),
         ("GET", f"{REPO}/pulls/2", None, 404),

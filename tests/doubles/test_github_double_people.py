@@ -57,6 +57,7 @@ WRONG: dict[str, tuple[str, str, Any]] = {
     "a body for DELETE": ("DELETE", f"{REPO}/hooks/1", {"id": 1}),
     "reviews since": ("GET", f"{PULL}/reviews?since=2026-01-01T00:00:00Z", None),
     "filter is wrong": ("GET", f"{REPO}/commits/main/check-runs?filter=newest", None),
+    "status of runs is wrong": ("GET", f"{REPO}/actions/runs?status=broken", None),
     "all of the issue": ("GET", f"{REPO}/issues/1?comments=true", None),
     "permission of all": ("GET", f"{REPO}/collaborators/permission", None),
     "users": ("GET", "/users/me", None),

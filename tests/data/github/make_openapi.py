@@ -38,6 +38,7 @@ OPERATIONS = {
     f"{REPO}/branches/{{branch}}": ["get"],
     f"{REPO}/commits/{{ref}}/check-runs": ["get"],
     f"{REPO}/commits/{{ref}}/status": ["get"],
+    f"{REPO}/actions/runs": ["get"],
     f"{REPO}/installation": ["get"],
     "/app/installations/{installation_id}/access_tokens": ["post"],
     "/rate_limit": ["get"],

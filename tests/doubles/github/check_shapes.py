@@ -39,6 +39,36 @@ def check_run(repo: Repo, check: Check) -> Json:
     }
 
 
+def workflow_run(repo: Repo, check: Check) -> Json:
+    suite, workflow = check_suite(repo, check.sha), 1 + sum(check.name.encode())
+    here = f"{shapes.api(repo)}/actions/runs/{check.id}"
+    urls = {f"{name}_url": f"{here}/{name}" for name in ("jobs", "logs", "cancel", "rerun", "artifacts")}
+    return urls | {
+        "id": check.id,
+        "node_id": f"WFR_{check.id}",
+        "name": check.name,
+        "display_title": check.name,
+        "path": f".github/workflows/{workflow}.yml",
+        "workflow_id": workflow,
+        "run_number": check.id,
+        "event": "pull_request",
+        "status": check.status,
+        "conclusion": check.conclusion,
+        "head_branch": suite["head_branch"],
+        "head_sha": check.sha,
+        "head_commit": suite["head_commit"],
+        "head_repository": shapes.repository(repo),
+        "repository": shapes.repository(repo),
+        "pull_requests": suite["pull_requests"],
+        "url": here,
+        "html_url": f"{repo.html_url}/actions/runs/{check.id}",
+        "check_suite_url": suite["url"],
+        "workflow_url": f"{shapes.api(repo)}/actions/workflows/{workflow}",
+        "created_at": shapes.time(check.started_at),
+        "updated_at": shapes.time(check.completed_at or check.started_at),
+    }
+
+
 def check_suite(repo: Repo, sha: str) -> Json:
     """Return the only suite of a commit: that of the one App that checks."""
     here = f"{shapes.api(repo)}/check-suites/{int(sha[:8], 16)}"

@@ -18,6 +18,18 @@ def _checks(call: Call) -> Answer:
     return 200, {"total_count": len(found), "check_runs": runs}
 
 
+@answers("GET", f"{REPO}/actions/runs")
+def _runs(call: Call) -> Answer:
+    """Answer as though each check were the only job of a workflow of its name; the newest comes first."""
+    if call.token and not call.token.actions:
+        needs = {"X-Accepted-GitHub-Permissions": "actions=read"}
+        raise RefusedError(403, "Resource not accessible by personal access token", headers=needs)
+    sha = call.query.get("head_sha")
+    found = [check for check in call.repo.checks if sha in (None, check.sha)][::-1]
+    runs = [check_shapes.workflow_run(call.repo, check) for check in call.page(found)]
+    return 200, {"total_count": len(found), "workflow_runs": runs}
+
+
 @answers("GET", f"{REPO}/commits/{{ref}}/status")
 def _status(call: Call) -> Answer:
     sha = _sha(call)

@@ -71,11 +71,12 @@ class GitHub(People):
         write: bool = True,
         hooks: bool = True,
         checks: bool = True,
+        actions: bool = True,
         only: str = "",
     ) -> Token:
         """Make another token known, which lacks a right, or knows one repository only."""
         reach = frozenset([only]) if only else None
-        made = self.access.tokens[token] = Token(login, write, hooks, checks, reach)
+        made = self.access.tokens[token] = Token(login, write, hooks, checks, reach, actions=actions)
         return made
 
     def fault(self, method: str, path_regex: str, fault: Fault, times: int = 1) -> None:

@@ -134,6 +134,7 @@ class Token:
     of_app: bool = False
     scopes: tuple[str, ...] | None = None
     """Of a token by which an application acts for somebody; None is any other token."""
+    actions: bool = True
 
     @property
     def good(self) -> bool:

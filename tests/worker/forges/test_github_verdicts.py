@@ -130,10 +130,54 @@ async def test_many_checks_are_all_read(forge: GitHubForge, github: GitHub, numb
     assert (await forge.standing(await read(forge))).failing == ("the last",)
 
 
-async def test_a_token_that_may_not_see_checks_sees_statuses(
+@pytest.mark.parametrize("name", CI)
+async def test_a_token_that_cannot_see_checks_sees_the_runs_of_workflows(
+    github: GitHub, clock: Clock, number: int, name: str
+) -> None:
+    github.allow("github_pat_fine", checks=False)
+    forge = forge_of(github, clock, "github_pat_fine")
+    checks, statuses, ci, failing = CI[name]
+    for check, conclusion in checks.items():
+        github.check(REPO, 1, check, conclusion)
+    for context, state in statuses.items():
+        github.status(REPO, 1, context, state)
+    found = await forge.standing(await read(forge))
+    assert (found.ci, set(found.failing)) == (ci, failing)
+
+
+async def test_runs_of_workflows_on_another_commit_do_not_count(
+    github: GitHub, clock: Clock, number: int, origin: Origin
+) -> None:
+    github.allow("github_pat_fine", checks=False)
+    forge = forge_of(github, clock, "github_pat_fine")
+    github.check(REPO, 1, "build", "failure")
+    github.check(REPO, origin.commit({"app.py": "3\n"}, to=BRANCH), "build", "success")
+    assert (await forge.standing(await read(forge))).ci == "success"
+
+
+async def test_the_newest_run_of_a_workflow_counts_for_each_event(api: respx.MockRouter) -> None:
+    def run(workflow: int, event: str, conclusion: str) -> dict[str, Any]:
+        words = {"name": f"{workflow} on {event}", "workflow_id": workflow, "event": event}
+        return words | {"status": "completed", "conclusion": conclusion}
+
+    runs = [
+        run(1, "push", "success"),
+        run(1, "push", "cancelled"),
+        run(1, "pull_request", "failure"),
+        run(2, "push", "success"),
+    ]
+    api.get(url__regex=r"/check-runs").respond(403, json={"message": "Resource not accessible"})
+    api.get(url__regex=r"/actions/runs").respond(json={"total_count": 4, "workflow_runs": runs})
+    api.get(url__regex=r"/status").respond(json={"state": "pending", "statuses": []})
+    api.get(url__regex=r"/reviews").respond(json=[])
+    found = await make().standing(Remote(1, "u", head="1" * 40))
+    assert (found.ci, found.failing) == ("failure", ("1 on pull_request",))
+
+
+async def test_a_token_that_may_see_neither_checks_nor_runs_sees_statuses(
     github: GitHub, clock: Clock, number: int
 ) -> None:
-    github.allow("ghp_less", checks=False)
+    github.allow("ghp_less", checks=False, actions=False)
     forge = forge_of(github, clock, "ghp_less")
     github.check(REPO, 1, "build", "failure")
     github.status(REPO, 1, "deploy", "pending")

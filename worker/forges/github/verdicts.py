@@ -22,7 +22,7 @@ T = TypeVar("T", bound=str)
 CI: tuple[Verdict, ...] = ("failure", "pending", "success")
 """The first of these that anything says is what all of them say together."""
 FAILS = {"failure", "timed_out", "cancelled", "action_required", "startup_failure"}
-"""Conclusions of check runs; neutral, skipped, stale, and words that are new, stop nobody."""
+"""Conclusions of check and workflow runs; neutral, skipped, stale, and words that are new, stop nobody."""
 STATES: dict[str, Verdict] = {"failure": "failure", "error": "failure", "pending": "pending"}
 """Of commit statuses; every other word is a success."""
 REVIEWS: tuple[Opinion, ...] = ("changes_requested", "approved")
@@ -48,7 +48,10 @@ async def standing(hub: Hub, remote: Remote) -> Standing:
 async def _said(hub: Hub, sha: str) -> list[tuple[str, Verdict]]:
     commit = f"{hub.repo}/commits/{sha}"
     checks = await _where_allowed(hub, f"{commit}/check-runs", "check_runs", filter="latest")
-    statuses = await _where_allowed(hub, f"{commit}/status", "statuses")
+    if checks is None:  # a fine-grained token cannot be given the right to them, but one to workflow runs
+        runs = await _where_allowed(hub, f"{hub.repo}/actions/runs", "workflow_runs", head_sha=sha)
+        checks = _newest(runs or [])
+    statuses = await _where_allowed(hub, f"{commit}/status", "statuses") or []
     return [
         *((pulls.text(run, "name"), _verdict(run)) for run in checks),
         *(
@@ -64,13 +67,23 @@ def _verdict(run: Any) -> Verdict:  # noqa: ANN401 - whatever JSON holds
     return "failure" if pulls.of(run, "conclusion") in FAILS else "success"
 
 
-async def _where_allowed(hub: Hub, path: str, key: str, **params: str) -> list[Any]:
-    """Return a list, and nothing where the token lacks the right to it: not all have both of them."""
+def _newest(runs: list[Any]) -> list[Any]:
+    """Return the newest run of each workflow and event; GitHub gives the newest first."""
+    found: dict[tuple[Any, Any], Any] = {}
+    for run in runs:
+        found.setdefault((pulls.of(run, "workflow_id"), pulls.of(run, "event")), run)
+    return list(found.values())
+
+
+async def _where_allowed(hub: Hub, path: str, key: str, **params: str) -> list[Any] | None:
+    """Return a list; None where the token lacks the right to it: not all have every one of them."""
     try:
         return [each async for each in hub.pages(path, key, **params)]
     except UnknownTokenError:
         raise
-    except (ForgeAccessError, ForgeRefusedError):
+    except ForgeAccessError:
+        return None
+    except ForgeRefusedError:
         return []
 
 
