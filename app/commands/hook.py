@@ -24,9 +24,10 @@ def hook(
 ) -> None:
     """Have a forge tell us at once what happens there.
 
-    Registers a webhook on the project's repository that sends to public_url, signed with the forge's
-    webhook_secret, or with a fresh secret of its own where none is configured. Without a webhook the
-    forge is polled, which takes a few minutes longer and needs no address that it can reach.
+    Registers a webhook on the project's repository that sends to public_url, or to web.webhook_url,
+    signed with the forge's webhook_secret, or with a fresh secret of its own where none is configured.
+    Without a webhook the forge is polled, which takes a few minutes longer and needs no address that it
+    can reach.
     """
     settings = load(config)
     forge = settings.forge_of(project)
@@ -34,7 +35,7 @@ def hook(
         raise ConfigurationError(
             f"project {project!r} is on a local forge, which has no webhook: nothing happens there unseen"
         )
-    url = f"{settings.public_url}/webhooks/{settings.project(project).forge}"
+    url = f"{settings.webhook_url}/{settings.project(project).forge}"
     if remove:
         perform(_remove(settings, forge, project, url))
     _check_reachable(settings, forge)
@@ -107,18 +108,21 @@ def _quiet(settings: "Settings", secret: str) -> "Redactor":
 
 
 def _check_reachable(settings: "Settings", forge: "GitHubForge | GitLabForge") -> None:
-    """Raise ConfigurationError where the forge cannot reach public_url, by the looks of both addresses."""
+    """Raise ConfigurationError where the forge cannot reach our webhooks, by the looks of both addresses."""
     from urllib.parse import urlsplit
 
     from app.core.settings_sections import is_loopback
 
-    ours = urlsplit(settings.public_url).hostname or ""
+    ours = urlsplit(settings.webhook_url).hostname or ""
+    key, address = ("web.webhook_url", settings.web.webhook_url)
+    if not address:
+        key, address = "public_url", settings.public_url
     theirs = urlsplit(forge.api_url if forge.kind == "github" else forge.url).hostname or ""
     if is_loopback(theirs) or not (is_loopback(ours) or _is_private(ours)):
         return
     if is_loopback(ours) or not _is_private(theirs):
         raise ConfigurationError(
-            f"{NAMES[forge.kind]} at {theirs} cannot reach {settings.public_url}: set public_url to an "
+            f"{NAMES[forge.kind]} at {theirs} cannot reach {address}: set {key} to an "
             "address that it can reach; without a webhook it is polled, which needs none"
         )
 

@@ -41,9 +41,9 @@ from app.web.sessions import Sessions
 from app.web.ways import Ways
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from app.core.settings import Settings
+    from app.core.settings import Settings, WebSettings
     from app.store.database import Store
 
 GRACE_S = 5
@@ -83,8 +83,23 @@ def create_app(
     app.state.templates.globals["may_act"] = pages.may_act
     app.router.route_class = GuardedRoute
     # routes are tried in turn: the busiest first
-    for part in (webhooks, health, login, login_forge, logins, board_page, pages, api, live, assets, metrics):
+    if not settings.web.webhook_port:
+        app.include_router(webhooks.router)
+    for part in (health, login, login_forge, logins, board_page, pages, api, live, assets, metrics):
         app.include_router(part.router)
+    problems.install(app)
+    app.add_middleware(Edge)
+    return app
+
+
+def create_webhook_app(web: Web) -> FastAPI:
+    """Return what listens on the port of the webhooks, beside the page and with the same surroundings."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.web = web
+    app.state.for_programs = True
+    app.router.route_class = GuardedRoute
+    app.include_router(webhooks.router)
+    app.add_api_route("/healthz", health.healthz, methods=["GET", "HEAD"])
     problems.install(app)
     app.add_middleware(Edge)
     return app
@@ -109,16 +124,17 @@ async def serve(
     redactor = Redactor(settings.secrets())
     logs.configure(redactor, process="web")
     ended = _ended_by_signal() if stop is None else stop
-    with _listening(settings.web.host, settings.web.port) as listener:
-        async with AsyncExitStack() as held:
-            store = await held.enter_async_context(Store.opened(settings.database_url_effective))
-            url = await held.enter_async_context(redis.running(settings))
-            bell = await held.enter_async_context(Bell(url))
-            app = create_app(settings, store=store, bell=bell, redactor=redactor, demo=demo)
-            await webhooks.prepare(app.state.web)
-            if tell is not None and not demo:
-                await first.welcome(app.state.web, tell)
-            await _serve(app, listener, ended, ready)
+    async with AsyncExitStack() as held:
+        listeners = [held.enter_context(each) for each in _all_listening(settings.web)]
+        store = await held.enter_async_context(Store.opened(settings.database_url_effective))
+        url = await held.enter_async_context(redis.running(settings))
+        bell = await held.enter_async_context(Bell(url))
+        app = create_app(settings, store=store, bell=bell, redactor=redactor, demo=demo)
+        await webhooks.prepare(app.state.web)
+        if tell is not None and not demo:
+            await first.welcome(app.state.web, tell)
+        apps = [app, create_webhook_app(app.state.web)][: len(listeners)]
+        await _serve(list(zip(apps, listeners, strict=True)), ended, ready)
 
 
 class _Server(uvicorn.Server):
@@ -140,15 +156,42 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    app: FastAPI, listener: socket.socket, ended: asyncio.Event, ready: Callable[[str], None] | None
+    served: Sequence[tuple[FastAPI, socket.socket]],
+    ended: asyncio.Event,
+    ready: Callable[[str], None] | None,
 ) -> None:
-    def started() -> None:
-        address = _address(listener)
-        logs.get().info("the page answers", url=address)
-        if ready is not None:
-            ready(address)
+    """Serve the page, and the webhooks beside it, until either ends."""
+    waited_for = len(served)
 
-    config = uvicorn.Config(
+    def started() -> None:
+        nonlocal waited_for
+        waited_for -= 1
+        if waited_for:
+            return
+        addresses = [_address(listener) for _, listener in served]
+        more = {"webhooks": addresses[1]} if len(addresses) > 1 else {}
+        logs.get().info("the page answers", url=addresses[0], **more)
+        if ready is not None:
+            ready(addresses[0])
+
+    servers = [_Server(_configuration(app), started) for app, _ in served]
+    serving = [
+        asyncio.create_task(server.serve(sockets=[listener]))
+        for server, (_, listener) in zip(servers, served, strict=True)
+    ]
+    stopping = asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait({*serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        served[0][0].state.web.hub.close()  # the server would wait for its streams
+        for server in servers:
+            server.should_exit = True
+        stopping.cancel()
+        await asyncio.gather(*serving)
+
+
+def _configuration(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         log_config=None,
         log_level="warning",
@@ -159,16 +202,6 @@ async def _serve(
         lifespan="off",
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = _Server(config, started)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    stopping = asyncio.create_task(ended.wait())
-    try:
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        app.state.web.hub.close()  # the server would wait for its streams
-        server.should_exit = True
-        stopping.cancel()
-        await serving
 
 
 def _ended_by_signal() -> asyncio.Event:
@@ -177,6 +210,13 @@ def _ended_by_signal() -> asyncio.Event:
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, ended.set)
     return ended
+
+
+def _all_listening(web: WebSettings) -> Iterator[socket.socket]:
+    """Yield the page's open port, and that of the webhooks where they have one of their own."""
+    yield _listening(web.host, web.port)
+    if web.webhook_port:
+        yield _listening(web.webhook_host or web.host, web.webhook_port)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -48,7 +48,7 @@ AS_LINES: Json = {
 PROBLEMS = {
     400: "What was sent cannot be read: a cursor that is not ours, a length of time, or JSON.",
     401: "The token is missing or not known.",
-    403: "The token's role may not do this.",
+    403: "This role may not do this, or there is none.",
     404: "There is no such proposal.",
     409: "It changed meanwhile, or cannot be done as it stands; `detail` says why.",
     413: "The body is larger than 64 KB.",
@@ -105,7 +105,7 @@ def _complete(operation: Json, method: str, path: str) -> None:
         parameter["schema"] = _in_an_address(parameter["schema"])
     refusals = {
         str(status): {"$ref": f"#/components/responses/{status}"}
-        for status in sorted(_refusals(operation, method, role))
+        for status in sorted(_refusals(operation, method))
     }
     operation["responses"] = {
         **{status: said for status, said in operation["responses"].items() if status.startswith("2")},
@@ -113,12 +113,10 @@ def _complete(operation: Json, method: str, path: str) -> None:
     }
 
 
-def _refusals(operation: Json, method: str, role: Role) -> Iterator[int]:
+def _refusals(operation: Json, method: str) -> Iterator[int]:
     """Yield the statuses of an operation's problems."""
     named = {each["name"] for each in operation.get("parameters", ())}
-    yield from (401, 503)
-    if role > Role.VIEWER:
-        yield 403
+    yield from (401, 403, 503)
     if named:
         yield 422
     if "cursor" in named or "requestBody" in operation:

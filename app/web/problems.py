@@ -118,4 +118,6 @@ def _where(place: Sequence[int | str]) -> str:
 
 
 def _wants_page(request: Request) -> bool:
+    if getattr(request.app.state, "for_programs", False):
+        return False
     return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")

@@ -21,6 +21,7 @@ from app.core.queue import Bell, Queue
 from app.store.database import Store
 from app.web.main import serve
 from tests.web.conftest import TOKENS, add_proposal, make_settings
+from tests.web.sending import github, pull_request, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -114,6 +115,42 @@ async def test_the_server_itself_believes_no_header(
     open_here = away.model_copy(update={"web": away.web.model_copy(update={"login": False})})
     async with served(open_here) as client:
         assert (await client.get("/api/v1/proposals", headers=headers)).status_code == status
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+async def test_webhooks_can_listen_on_a_port_of_their_own(place: Path) -> None:
+    port = free_port()
+    settings = settings_of(place / "state", redis_url=UNREACHABLE)
+    settings = settings.model_copy(
+        update={"web": settings.web.model_copy(update={"webhook_port": port, "tokens": {}})}
+    )
+    sent = github("pull_request", pull_request())
+    address = f"/webhooks/{sent.forge}"
+    async with served(settings) as page, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as hooks:
+        taken = await hooks.post(address, content=sent.body, headers=sent.headers)
+        assert taken.status_code == 202
+        assert (await hooks.post(address, content=b"{}", headers={"accept": "text/html"})).status_code == 401
+        assert (await hooks.get("/healthz")).json() == {"status": "ok"}
+        for path in ("/", "/login", "/readyz", "/metrics", "/api/v1/proposals", "/static/style.css", "/live"):
+            for accept in ("*/*", "text/html"):
+                answer = await hooks.get(path, headers={"accept": accept})
+                assert answer.status_code == 404, path
+                assert answer.headers["content-type"] == "application/problem+json"
+        refused = await page.post(address, content=sent.body, headers=sent.headers)
+        assert refused.status_code == 404
+        assert (await page.get("/healthz")).status_code == 200
+
+
+async def test_a_taken_webhook_port_is_one_line(away: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        web = away.web.model_copy(update={"webhook_port": port})
+        with pytest.raises(PimaintenoError, match=f"port {port} cannot be opened"):
+            await serve(away.model_copy(update={"web": web}), stop=asyncio.Event())
 
 
 async def test_a_taken_port_is_one_line(away: Settings) -> None:
