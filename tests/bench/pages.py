@@ -269,7 +269,7 @@ async def both(config: Path, ours: int, bare: int) -> None:
                     access_log=False,
                     log_level="warning",
                     lifespan="off",
-                    timeout_keep_alive=60,
+                    timeout_keep_alive=3600,
                 )
             )
             for each, port in ((app, ours), (plain, bare))
