@@ -42,13 +42,17 @@ async def request(
     local: bool = False,
     discard: bool = False,
     until: datetime | None = None,
+    seen: str | None = None,
 ) -> Job:
     """Ask for an action on a proposal and return its job; the same request again returns the pending one.
 
     `local` tells that the project is on the local forge, the only one where we merge; `discard` goes with
-    retry, `until` with snooze. Raises NotFoundError, ConflictError or BadRequestError.
+    retry, `until` with snooze; `seen` is the mark of what a person decided upon. Raises NotFoundError,
+    ConflictError or BadRequestError.
     """
     proposal = await proposals.get(tx, proposal_id, lock=True)
+    if seen is not None:
+        await _check_unchanged(tx, proposal, action, seen)
     args = _args(action, proposal_id, discard=discard, until=until)
     if known := await jobs.pending(tx, action, proposal_id):
         if {key: value for key, value in known.args.items() if key != "actor"} == args:
@@ -67,6 +71,11 @@ async def request(
         data=told,
     )
     return await jobs.add(tx, NewJob(queue=Queue.PUBLISHER, name=action, args={**args, "actor": actor}))
+
+
+def mark(proposal: Proposal) -> str:
+    """Return what a decision rests on: where a proposal stands, and the commits on its branch."""
+    return ".".join((proposal.state, (proposal.head_sha or "")[:12], (proposal.foreign_sha or "")[:12]))
 
 
 def allowed(action: Action, proposal: Proposal, *, local: bool) -> bool:
@@ -112,3 +121,22 @@ def _check(action: Action, proposal: Proposal, *, local: bool) -> None:
         raise ConflictError(
             f"Proposal {proposal.id} is {proposal.state}: only one that is {states} can be {_DONE[action]}"
         )
+
+
+async def _check_unchanged(tx: AsyncConnection, proposal: Proposal, action: Action, seen: str) -> None:
+    """Raise ConflictError where it is another by now, or someone asked for something else meanwhile."""
+    if seen != mark(proposal):
+        before = seen.partition(".")[0]
+        known = before in set(ProposalState) and before != proposal.state
+        why = f" ({proposal.reason[:200]})" if proposal.reason else ""
+        how = f"was {before} and is {proposal.state} now{why}" if known else "has other commits now"
+        raise ConflictError(
+            f"Proposal {proposal.id} changed since you opened its page: it {how}. Nothing was done"
+        )
+    for other in ALLOWED:
+        job = await jobs.pending(tx, other, proposal.id) if other != action else None
+        if job is not None:
+            who = job.args.get("actor") or "someone"
+            raise ConflictError(
+                f"{who} has asked to {other} proposal {proposal.id} meanwhile: wait until that is done"
+            )

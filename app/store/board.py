@@ -99,6 +99,17 @@ async def page(
     return shown, cursors.encode_at(shown[-1].last_at.timestamp(), shown[-1].proposal.id) if more else None
 
 
+async def needing(tx: AsyncConnection) -> dict[str, int]:
+    """Return how many proposals of each project need a person; those that go on by themselves do not."""
+    query = (
+        select(proposals.c.project, func.count())
+        .select_from(proposals.outerjoin(incidents, proposals.c.incident_id == incidents.c.id))
+        .where(needs.shown(), proposals.c.need.not_in((Need.WAITING, Need.WORKING)))
+        .group_by(proposals.c.project)
+    )
+    return {row[0]: row[1] for row in await tx.execute(query)}
+
+
 async def figures(tx: AsyncConnection, *, day: datetime, week: datetime) -> Figures:
     """Return what the summary line says."""
     still = select(func.count()).where(proposals.c.state == ProposalState.OPEN)

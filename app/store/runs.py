@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+HEAVY = ("changeset", "summary")
+
 
 async def create(tx: AsyncConnection, proposal: Proposal, *, kind: Kind | None = None, retry: int = 0) -> Run:
     """Add a queued run for a proposal, of the proposal's kind where none is given."""
@@ -38,9 +40,10 @@ async def get(tx: AsyncConnection, run_id: int) -> Run:
     return _run(row)
 
 
-async def latest(tx: AsyncConnection, proposal_id: int) -> Run | None:
-    """Return the newest run of a proposal."""
-    query = select(runs).where(runs.c.proposal_id == proposal_id).order_by(runs.c.id.desc()).limit(1)
+async def latest(tx: AsyncConnection, proposal_id: int, *, whole: bool = True) -> Run | None:
+    """Return the newest run of a proposal; not `whole` is without its files, which may be megabytes."""
+    columns = select(runs) if whole else select(*(column for column in runs.c if column.name not in HEAVY))
+    query = columns.where(runs.c.proposal_id == proposal_id).order_by(runs.c.id.desc()).limit(1)
     row = (await tx.execute(query)).mappings().one_or_none()
     return _run(row) if row else None
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.web.inbox import Inbox
     from app.web.senders import Senders
     from app.web.sessions import Session, Sessions
+    from app.web.texts import Texts
     from app.web.ways import Ways
 
 
@@ -67,6 +68,11 @@ class Web:
 def web_of(request: Request) -> Web:
     """Return the surroundings of a request."""
     return cast("Web", request.app.state.web)
+
+
+def texts_of(request: Request) -> Texts:
+    """Return what makes texts of others fit for a page."""
+    return cast("Texts", request.app.state.texts)
 
 
 def caller_of(request: Request) -> Caller:

@@ -28,8 +28,12 @@ async def ask(
     *,
     discard: bool = False,
     until: datetime | None = None,
+    seen: str | None = None,
 ) -> tuple[Proposal, Job]:
-    """Put a person's wish into the outbox and return the proposal as it stands, and the job to ring for."""
+    """Put a person's wish into the outbox and return the proposal as it stands, and the job to ring for.
+
+    `seen` is the mark of what they decided upon, see `actions.mark`.
+    """
     from app.store import actions, proposals
 
     async with web.store.write() as tx:
@@ -42,6 +46,7 @@ async def ask(
             local=is_local_forge(web, proposal.project),
             discard=discard,
             until=until,
+            seen=seen,
         )
         return await proposals.get(tx, number), job
 

@@ -21,6 +21,7 @@ from app.web import (
     board_page,
     first,
     health,
+    history_page,
     live,
     login,
     login_forge,
@@ -28,6 +29,8 @@ from app.web import (
     metrics,
     pages,
     problems,
+    project_pages,
+    proposal_page,
     show,
     webhooks,
 )
@@ -38,6 +41,7 @@ from app.web.hub import Hub
 from app.web.inbox import Inbox
 from app.web.senders import Senders
 from app.web.sessions import Sessions
+from app.web.texts import Texts
 from app.web.ways import Ways
 
 if TYPE_CHECKING:
@@ -79,13 +83,15 @@ def create_app(
         hub=Hub(store),
         demo=demo,
     )
-    app.state.templates = show.environment(redactor)
+    app.state.texts = Texts(redactor)
+    app.state.templates = show.environment(app.state.texts)
     app.state.templates.globals["may_act"] = pages.may_act
     app.router.route_class = GuardedRoute
     # routes are tried in turn: the busiest first
     if not settings.web.webhook_port:
         app.include_router(webhooks.router)
-    for part in (health, login, login_forge, logins, board_page, pages, api, live, assets, metrics):
+    people = (board_page, proposal_page, project_pages, history_page, pages)
+    for part in (health, login, login_forge, logins, *people, api, live, assets, metrics):
         app.include_router(part.router)
     problems.install(app)
     app.add_middleware(Edge)

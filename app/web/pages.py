@@ -1,4 +1,4 @@
-"""The pages for people: plain HTML that works without JavaScript."""
+"""What all pages for people share: plain HTML that works without JavaScript, a message, a theme."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
-from starlette.background import BackgroundTask
 
-from app.core.errors import ConflictError
-from app.web import deeds, show
 from app.web.api import READ
 from app.web.auth import Role, safe_next
-from app.web.context import TheCaller, TheWeb, session_of, web_of
+from app.web.context import session_of, web_of
 from app.web.guard import GuardedRoute
-from app.web.live import watched
-from app.web.parameters import Cursor, Number, ProjectName  # noqa: TC001 - FastAPI reads them
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.core.models import Job, Proposal
     from app.web.auth import Caller
-    from app.web.context import Web
 
 router = APIRouter(route_class=GuardedRoute)
-HISTORY_OF_ONE = 200
 THEMES = ("light", "dark")
 MOST_QUERY = 500
-A_YEAR_S = 365 * 86400
-REQUESTED: dict[deeds.Action, str] = {
-    "merge": "Merge requested",
-    "close": "Close requested",
-    "retry": "Another attempt requested",
+TITLES = {
+    400: "This cannot be read",
+    401: "Please log in",
+    403: "Not allowed",
+    404: "Not here",
+    405: "Not here",
+    409: "Not done",
+    413: "Too large",
+    422: "This cannot be read",
+    429: "Too many attempts",
+    503: "Not to be had just now",
 }
+A_YEAR_S = 365 * 86400
 
 
 @router.api_route("/theme", methods=READ)
@@ -47,110 +46,6 @@ async def theme(request: Request) -> Response:
     else:
         response.delete_cookie("theme", samesite="lax", secure=web_of(request).secure)
     return response
-
-
-@router.api_route("/proposals/{number}", methods=READ)
-async def proposal(web: TheWeb, request: Request, number: Number) -> Response:
-    """Show one proposal: what failed, why, the change, the proof, and what happened."""
-    from app.store import events, incidents, jobs, runs
-    from app.store import proposals as table
-
-    async with web.store.read() as tx:
-        found = await table.get(tx, number)
-        run = await runs.latest(tx, number)
-        incident = await incidents.get(tx, found.incident_id) if found.incident_id is not None else None
-        happened, _ = await events.page(tx, proposal=number, limit=HISTORY_OF_ONE)
-        waiting = [job for name in REQUESTED if (job := await jobs.pending(tx, name, number)) is not None]
-        live = await watched(tx, proposal=number)
-    pending = waiting[0] if waiting else None
-    redactor = web.redactor
-    checks = found.checks or (run.checks if run else ())
-    return page(
-        request,
-        "proposal.html",
-        live=live,
-        proposal=found,
-        run=run,
-        incident=incident,
-        log=show.log(incident.log if incident else "", redactor),
-        diff=show.diff(run.diff if run else "", redactor),
-        codex_md=show.diff(found.codex_md_diff or (run.codex_md_diff if run else ""), redactor),
-        checks=checks,
-        passed=all(check.after == "pass" for check in checks),
-        proven=any(check.proves for check in checks),
-        took=show.duration(run.started_at, run.finished_at) if run else "",
-        events=happened,
-        pending=pending,
-        requested=REQUESTED,
-        log_of=lambda text: show.log(text, redactor),
-        buttons=_buttons(web, found, pending),
-    )
-
-
-@router.post("/proposals/{number}/merge")
-async def merge(web: TheWeb, caller: TheCaller, request: Request, number: Number) -> Response:
-    """Take the merge button's form."""
-    return await _pressed(web, caller, request, "merge", number)
-
-
-@router.post("/proposals/{number}/close")
-async def close(web: TheWeb, caller: TheCaller, request: Request, number: Number) -> Response:
-    """Take the close button's form."""
-    return await _pressed(web, caller, request, "close", number)
-
-
-@router.post("/proposals/{number}/retry")
-async def retry(web: TheWeb, caller: TheCaller, request: Request, number: Number) -> Response:
-    """Take the retry button's form."""
-    discard = (await request.form()).get("discard") == "yes"
-    return await _pressed(web, caller, request, "retry", number, discard=discard)
-
-
-@router.api_route("/projects", methods=READ)
-async def projects(web: TheWeb, request: Request) -> Response:
-    """Show the configured projects."""
-    from app.store import projects as table
-
-    async with web.store.read() as tx:
-        views = await table.views(tx, web.settings)
-        live = await watched(tx)
-    return page(request, "projects.html", live=live, projects=views)
-
-
-@router.api_route("/projects/{name}", methods=READ)
-async def project(web: TheWeb, request: Request, name: str, cursor: Cursor = None) -> Response:
-    """Show one project with all of its proposals."""
-    from app.store import projects as table
-    from app.store import proposals
-
-    configured = web.settings.project(name)
-    async with web.store.read() as tx:
-        view = next(one for one in await table.views(tx, web.settings) if one.name == name)
-        found, following = await proposals.page(tx, state="all", project=name, cursor=cursor)
-        live = await watched(tx, project=name)
-    return page(
-        request,
-        "project.html",
-        live=live,
-        project=view,
-        configured=configured,
-        proposals=found,
-        following=following,
-        summary_of=show.summary_of,
-    )
-
-
-@router.api_route("/history", methods=READ)
-async def history(
-    web: TheWeb, request: Request, project: ProjectName = None, cursor: Cursor = None
-) -> Response:
-    """Show what happened, newest first."""
-    from app.store import events
-
-    async with web.store.read() as tx:
-        found, following = await events.page(tx, project=project, cursor=cursor)
-        live = await watched(tx, project=project)
-    return page(request, "history.html", live=live, events=found, following=following, project=project or "")
 
 
 def page(
@@ -188,35 +83,21 @@ def page(
 
 
 def problem_page(
-    request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
+    request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an error as a page."""
+    """Return an error as a page, with the way back."""
+    pressed = request.method == "POST" and request.url.path.startswith("/proposals/")
+    number = request.path_params.get("number") if pressed else None
     return page(
-        request, "problem.html", status=status, headers=headers, title=title, detail=detail, code=status
+        request,
+        "problem.html",
+        status=status,
+        headers=headers,
+        title=TITLES.get(status, "Something went wrong"),
+        detail=detail,
+        code=status,
+        number=number if isinstance(number, int) or str(number).isdecimal() else None,
     )
-
-
-async def _pressed(
-    web: Web, caller: Caller, request: Request, action: deeds.Action, number: int, *, discard: bool = False
-) -> Response:
-    """Ask for what a button says and go back to the page, which tells how it stands."""
-    session = session_of(request)
-    background = None
-    try:
-        _, job = await deeds.ask(web, caller, action, number, discard=discard)
-        background = BackgroundTask(deeds.ring, web, job)
-    except ConflictError as error:
-        if session is not None:
-            session.message = f"Not done: {error}"
-    return RedirectResponse(f"/proposals/{number}", status_code=303, background=background)
-
-
-def _buttons(web: Web, found: Proposal, pending: Job | None) -> tuple[str, ...]:
-    """Name the buttons that a proposal has; none while the last one pressed still waits for a worker."""
-    from app.store import actions
-
-    local = deeds.is_local_forge(web, found.project)
-    return tuple(name for name in REQUESTED if pending is None and actions.allowed(name, found, local=local))
 
 
 def may_act(caller: Caller | None) -> bool:

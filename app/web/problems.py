@@ -69,7 +69,7 @@ def answer(request: Request, status: int, detail: str, headers: Mapping[str, str
     if _wants_page(request):
         from app.web.pages import problem_page
 
-        return problem_page(request, status, title, detail, headers)
+        return problem_page(request, status, detail, headers)
     return JSONResponse(
         {"type": "about:blank", "title": title, "status": status, "detail": detail},
         status_code=status,

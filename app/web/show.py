@@ -2,66 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from app import __version__
 from app.core.models import now
-from app.core.redact import printable
 from app.web.assets import asset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from app.core.redact import Redactor
-
-MOST_LINES = 4000
-MOST_CHARACTERS = 256 * 1024
-"""Of one log or diff on a page: a browser on a phone has to draw them, and we to redact them."""
-
-SHORT, MOST_KEPT = 200, 4096
-"""Characters of a text that is kept once it was redacted, and how many of them are kept."""
+    from app.web.texts import Texts
 
 TONE = {
     "pass": "good", "success": "good", "merged": "good", "approved": "good", "done": "good", "active": "good",
     "fail": "bad", "failure": "bad", "error": "bad", "timeout": "bad", "failed": "bad", "refused": "bad",
     "ci_failing": "bad", "not_proposed": "bad", "changes_requested": "warn", "edited": "warn",
     "waiting": "warn", "pending": "note", "open": "note", "ready": "note", "working": "note",
-    "outdated": "warn", "missing": "warn", "current": "good",
+    "outdated": "warn", "missing": "warn", "current": "good", "failing": "bad", "fine": "good",
+    "needs you": "note", "unit missing": "warn", "not heard of": "warn", "activating": "note",
+    "silent": "warn",
 }  # fmt: skip
 """How a word is coloured; beside its colour each tone has a mark of its own."""
 
 STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line, fit to be printed as it is, and what it is: added, removed, hunk, file or same."""
-
-    kind: str
-    text: Markup
-
-
-@dataclass(frozen=True)
-class Lines:
-    """A text made fit for a page, and how many lines did not fit."""
-
-    lines: tuple[Line, ...]
-    left_out: int
-
-    def __bool__(self) -> bool:
-        return bool(self.lines)
-
-
-def environment(redactor: Redactor) -> Environment:
+def environment(texts: Texts) -> Environment:
     """Return the templates. Each value that they print is made printable and redacted, then escaped."""
-    fit = _fitting(redactor)
+    fit = texts.fit
 
     def printed(value: object) -> object:
         if value is None:
@@ -69,10 +41,6 @@ def environment(redactor: Redactor) -> Environment:
         if isinstance(value, Markup | Enum) or not isinstance(value, str):
             return value
         return fit(value)
-
-    def cut(text: str | None, most: int = 200) -> str:
-        whole = fit(text or "")  # first, for half a secret is no longer known as one
-        return whole if len(whole) <= most else f"{whole[:most].rstrip()}…"
 
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -86,39 +54,21 @@ def environment(redactor: Redactor) -> Environment:
         "age": age,
         "chip": chip,
         "count": count,
-        "cut": cut,
+        "cut": texts.cut,
         "date": date,
         "full": full,
         "link": link,
+        "many": many,
         "moment": moment,
+        "money": money,
         "short": short,
         "stamp": stamp,
         "times": times,
         "when": when,
         "word": word,
     }
-    templates.globals |= {"asset": asset, "version": __version__}
+    templates.globals |= {"asset": asset, "duration": duration, "version": __version__}
     return templates
-
-
-def _fitting(redactor: Redactor) -> Callable[[str], str]:
-    """Return what makes a text fit to be shown; what it found of short ones is kept, for most come again."""
-    kept: dict[str, str] = {}
-    learnt = redactor.learnt
-
-    def fit(text: str) -> str:
-        nonlocal learnt
-        if len(text) > SHORT:
-            return redactor.text(printable(text))
-        if learnt != redactor.learnt or len(kept) >= MOST_KEPT:
-            learnt = redactor.learnt
-            kept.clear()
-        found = kept.get(text)
-        if found is None:
-            found = kept[text] = redactor.text(printable(text))
-        return found
-
-    return fit
 
 
 def when(at: datetime | None, none: str = "never") -> Markup:
@@ -162,6 +112,16 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def many(number: int, what: str) -> str:
+    """Return how many of something."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def money(dollars: float) -> str:
+    """Return what something cost; less than a cent is not nothing."""
+    return f"${dollars:,.2f}" if dollars >= 0.01 or dollars == 0 else "less than $0.01"
+
+
 def times(number: int) -> str:
     """Return how often."""
     return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
@@ -202,48 +162,3 @@ def duration(start: datetime | None, end: datetime | None) -> str:
         return ""
     seconds = int((end - start).total_seconds())
     return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
-
-
-def diff(text: str, redactor: Redactor) -> Lines:
-    """Return the beginning of a unified diff, line by line."""
-    kept, left_out = _cut(text.rstrip("\n").split("\n") if text else [])
-    header = True
-    found: list[Line] = []
-    for line in _fit(kept, redactor):
-        header = (header or line.startswith("diff ")) and not line.startswith("@@")
-        found.append(Line("file" if header else _kind(line), escape(line)))
-    return Lines(tuple(found), left_out)
-
-
-def log(text: str, redactor: Redactor) -> Lines:
-    """Return the end of a log: the last lines say why something failed."""
-    kept, left_out = _cut(text.rstrip("\n").split("\n")[::-1] if text else [])
-    return Lines(tuple(Line("same", escape(line)) for line in _fit(kept[::-1], redactor)), left_out)
-
-
-def summary_of(checks: tuple[Any, ...]) -> str:
-    """Return the checks in a few words, before and after."""
-    if not checks:
-        return "no checks"
-    return ", ".join(f"{check.before or '?'} → {check.after or '?'}" for check in checks)
-
-
-def _cut(lines: list[str]) -> tuple[list[str], int]:
-    """Return the first lines within the limits and how many are left out; an endless line is cut itself."""
-    kept: list[str] = []
-    room = MOST_CHARACTERS
-    for line in lines[:MOST_LINES]:
-        if room <= 0:
-            break
-        kept.append(line[:room])
-        room -= len(line) + 1
-    return kept, len(lines) - len(kept)
-
-
-def _fit(lines: list[str], redactor: Redactor) -> list[str]:
-    """Return lines as they may be shown. Redacted as one text: a secret may span lines."""
-    return redactor.text(printable("\n".join(lines))).split("\n") if lines else []
-
-
-def _kind(line: str) -> str:
-    return {"+": "added", "-": "removed", "@": "hunk"}.get(line[:1], "same")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
     from app.store.database import Store
-    from tests.browser.conftest import Add, Visit
+    from tests.browser.conftest import Add, Visit, Watched
 
 ACTIONS = {
     "Merge": "Yes, merge it",
@@ -52,15 +52,18 @@ async def test_a_viewer_has_no_buttons(visit: Visit, add: Add) -> None:
         await expect(_opener(page, action)).to_have_count(0)
 
 
-async def test_who_presses_too_late_is_told(visit: Visit, add: Add, store: Store) -> None:
+async def test_who_presses_too_late_is_told(visit: Visit, add: Add, store: Store, watched: Watched) -> None:
+    watched.allowed.append("status of 409")
     number = await add("Decided elsewhere")
     page = await visit(f"/proposals/{number}", java_script_enabled=False)
     async with store.write() as tx:
         await proposals.update(tx, number, state=ProposalState.CLOSED, reason="closed by mika on the forge")
     await _opener(page, "Merge").click()
     await page.get_by_role("button", name=ACTIONS["Merge"]).click()
-    await expect(page.get_by_role("status")).to_contain_text("Not done")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Not done")
     await expect(page.get_by_role("main")).to_contain_text("closed by mika on the forge")
+    await page.get_by_role("link", name="Look at the proposal as it is now").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("closed")
 
 
 async def test_two_tabs_ask_once(visit: Visit, add: Add) -> None:

@@ -65,6 +65,14 @@ def csrf_of(text: str) -> str:
     return match[1]
 
 
+def form_of(text: str, action: str) -> dict[str, str]:
+    """The hidden fields of a button's form, as a browser sends them."""
+    form = re.search(rf'<form method="post" action="[^"]*/{action}">.*?</form>', text, re.DOTALL)
+    assert form is not None
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form[0])
+    return {name: unescape(value) for name, value in fields}
+
+
 def words_of(text: str) -> str:
     """What a page says, without its tags and with single spaces; times, for they pass, as they are."""
     without_head = text.partition("<body>")[2]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.web.conftest import Make
 
 FAR = {"peer": "192.0.2.7", "base": "http://bot.example.org"}
+FORMS = {"/proposals/{number}/snooze": {"duration": "1w"}}
 BODIES = {"/api/v1/proposals/{id}/snooze": {"duration": "7d"}}
 
 
@@ -44,7 +45,7 @@ async def address_of(site: Site, path: str, role: Role | None, number: int) -> s
         return urlsplit(link).path
     path = re.sub(r"\{(number|id)\}", str(number), path)
     path = path.replace("/static/{name}", "/static/style.css")
-    return path.replace("{name}", "greeter").replace("{forge}", "hub")
+    return path.replace("{name}", "greeter").replace("{forge}", "hub").replace("{file}", "0")
 
 
 def routes_of(app: FastAPI) -> set[tuple[str, str]]:
@@ -196,7 +197,8 @@ async def test_each_route_by_each_way_with_each_role(
                 given |= {"x_csrf_token": session.proof.csrf, "origin": HERE["origin"]}
         address = await address_of(site, path, way.role, number)
         async with site.client(**given) as client:  # type: ignore[arg-type]
-            answer = await client.request(method, address, json=BODIES.get(path))
+            form = FORMS[path] | {"csrf": given.get("x_csrf_token", "")} if path in FORMS else None
+            answer = await client.request(method, address, json=BODIES.get(path), data=form)
         told = f"{method} {path} by {way.name}: {answer.status_code} {answer.text[:200]}"
         assert answer.status_code in expected(method, path, way), told
         if answer.status_code == 401 and path != "/login":

@@ -9,11 +9,11 @@ import pytest
 
 from app.core.models import NewJob, ProposalState
 from app.core.queue import Queue
-from app.store import jobs, proposals
+from app.store import events, jobs, proposals
 from app.web.auth import Caller, Role
 from app.web.ways import Login, Way
 from tests.web.conftest import TOKENS, Site, add_proposal
-from tests.web.html_of import HERE, check_page, csrf_of
+from tests.web.html_of import HERE, check_page, csrf_of, form_of, words_of
 
 if TYPE_CHECKING:
     import httpx
@@ -66,22 +66,67 @@ async def test_when_the_worker_has_merged_the_page_says_so(site: Site, make_site
 
 
 async def test_a_button_that_comes_too_late_says_so(site: Site, make_site: Make) -> None:
-    number = await add_proposal(site.store, state=ProposalState.MERGED)
+    number = await add_proposal(site.store)
     async with await demo_client(make_site) as client:
-        text = (await client.get("/")).text
-        assert "csrf" not in text
-        other = await add_proposal(site.store)
-        token = csrf_of((await client.get(f"/proposals/{other}")).text)
-        pressed = await client.post(f"/proposals/{number}/close", data={"csrf": token}, headers=HERE)
-        assert pressed.status_code == 303
-        assert "Not done: " in (await client.get(f"/proposals/{number}")).text
+        form = form_of((await client.get(f"/proposals/{number}")).text, "close")
+        async with site.store.write() as tx:
+            await proposals.update(tx, number, state=ProposalState.MERGED)
+        pressed = await client.post(f"/proposals/{number}/close", data=form, headers=HERE)
+        text = check_page(pressed)
+        assert pressed.status_code == 409
+        assert "it was open and is merged now. Nothing was done" in words_of(text)
+        assert f'href="/proposals/{number}">Look at the proposal as it is now</a>' in text
+    async with site.store.read() as tx:
+        assert await jobs.pending(tx, "close", number) is None
+
+
+async def test_a_commit_that_nobody_saw_is_not_merged(site: Site, make_site: Make) -> None:
+    number = await add_proposal(site.store)
+    async with await demo_client(make_site) as client:
+        form = form_of((await client.get(f"/proposals/{number}")).text, "merge")
+        async with site.store.write() as tx:
+            await proposals.update(tx, number, head_sha="d" * 40)
+        pressed = await client.post(f"/proposals/{number}/merge", data=form, headers=HERE)
+    assert pressed.status_code == 409
+    assert "it has other commits now" in words_of(pressed.text)
+    async with site.store.read() as tx:
+        assert await jobs.pending(tx, "merge", number) is None
+
+
+async def test_of_two_tabs_the_first_counts(site: Site, make_site: Make) -> None:
+    number = await add_proposal(site.store)
+    async with await demo_client(make_site) as client:
+        one = (await client.get(f"/proposals/{number}")).text
+        for name, status in (("close", 303), ("close", 303), ("merge", 409)):
+            pressed = await client.post(f"/proposals/{number}/{name}", data=form_of(one, name), headers=HERE)
+            assert pressed.status_code == status
+    assert f"demo has asked to close proposal {number} meanwhile" in words_of(pressed.text)
+    async with site.store.read() as tx:
+        assert await jobs.pending(tx, "merge", number) is None
+        happened, _ = await events.page(tx, proposal=number)
+    assert (happened[0].kind, happened[0].actor) == ("operator.close", "demo")
+
+
+@pytest.mark.parametrize(("duration", "status"), [("1w", 303), ("", 400), ("for ever", 400), ("9999w", 400)])
+async def test_snoozing_takes_a_length_of_time(
+    site: Site, make_site: Make, duration: str, status: int
+) -> None:
+    number = await add_proposal(site.store)
+    async with await demo_client(make_site) as client:
+        form = form_of((await client.get(f"/proposals/{number}")).text, "snooze")
+        pressed = await client.post(
+            f"/proposals/{number}/snooze", data={**form, "duration": duration}, headers=HERE
+        )
+        assert pressed.status_code == status
+        shown = check_page(await client.get(f"/proposals/{number}"))
+    assert ("Snooze requested by demo" in words_of(shown)) is (status == 303)
 
 
 @pytest.mark.parametrize(
     ("state", "buttons"),
     [
-        (ProposalState.OPEN, {"merge", "close", "retry"}),
-        (ProposalState.FAILED, {"retry"}),
+        (ProposalState.OPEN, {"merge", "close", "retry", "snooze"}),
+        (ProposalState.FAILED, {"retry", "snooze"}),
         (ProposalState.MERGED, set()),
     ],
 )

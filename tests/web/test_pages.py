@@ -60,8 +60,8 @@ async def test_a_proposal_shows_failure_cause_proof_change_and_history(site: Sit
     for said in (
         "NameError: name &#39;nmae&#39; is not defined", "The argument is misspelled.", "the model says",
         "pytest -q", "1 failed", "1 passed", "proposal.opened",
-        '<span class="removed">-    return', '<span class="added">+It greets people.', "scripted",
-        "## What failed",
+        '<span class="r" data-n="2">-    <span class="k">return</span>', ">+It greets people.\n</span>",
+        "scripted", "## What failed",
     ):  # fmt: skip
         assert said in text
     assert 'method="post"' not in text
@@ -82,7 +82,7 @@ async def test_the_proof_ends_with_what_it_is_worth(
     checks = tuple(CheckResult(command="x", before=before, after=after) for before, after in verdicts)
     number = await add_proposal(site.store, checks=checks)
     async with site.reader(html=True) as client:
-        text = check_page(await client.get(f"/proposals/{number}"))
+        text = words_of(check_page(await client.get(f"/proposals/{number}")))
     assert said in text
     assert ("Proven" in text) is said.startswith("Proven")
     assert ("No check" in text) is said.startswith("No check")
@@ -154,7 +154,7 @@ async def test_long_logs_are_cut_at_their_beginning(site: Site) -> None:
         text = check_page(await client.get(f"/proposals/{number}"))
     assert "line 4999" in text
     assert ">line 999<" not in text
-    assert "1,000 more lines are left out" in text
+    assert "Left out before these: 1,000 lines." in text
 
 
 async def test_errors_are_pages_for_people(site: Site) -> None:
