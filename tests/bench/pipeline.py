@@ -111,7 +111,7 @@ def _house(place: Path, model: ModelServer) -> House:
 
 def _configure(house: House) -> None:
     """Write the tests' configuration, but with the program's own lease and sweep, and without limits."""
-    house.configure(checks=())
+    house.configure(checks=(), more="[web]\nlogin = false\n")
     file = house.at / "pimainteno.toml"
     text = file.read_text().replace("[worker]\nlease_s = 1.5\nsweep_s = 0.5\n", "")
     file.write_text(text.replace("[limits]\n", "[limits]\nopen_proposals = 1000\n"))

@@ -31,7 +31,8 @@ async def test_a_failure_becomes_a_proven_proposal(house: House) -> None:
     base = house.branches()["main"]
     before = _checkout(house.checkout)
     house.configure(
-        more=f'[web]\nport = {house.free_port()}\n[web.tokens.ci]\ntoken = "{SECRET}-web"\nrole = "operator"'
+        more=f"[web]\nport = {house.free_port()}\n"
+        f'[web.tokens.ci]\ntoken = "{SECRET}-web"\nrole = "administrator"'
     )
     house.start("worker")
     house.start("web")
@@ -213,7 +214,7 @@ async def _get(house: House, path: str) -> httpx.Response:
         r"port = (\d+)", (house.at / "pimainteno.toml").read_text()
     )
     assert port is not None
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {SECRET}-web"}) as client:
         answer = await client.get(f"http://127.0.0.1:{port[1]}{path}")
     assert answer.status_code == 200, answer.text
     return answer

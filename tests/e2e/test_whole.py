@@ -62,7 +62,8 @@ async def installed(
             house.forge = f'kind = "{kind}"\n{url} = "{double.url}"\ntoken = "{TOKENS[kind]}"'
             house.forge += f'\nwebhook_secret = "{SECRET}"' if hears else ""
             house.configure(
-                more=f'[web]\nport = {port}\n[watch]\nbus = "{machine.bus}"\njournal = "{machine.journal}"\n'
+                more=f'[web]\nport = {port}\n[web.tokens.look]\ntoken = "{SECRET}"\n'
+                f'[watch]\nbus = "{machine.bus}"\njournal = "{machine.journal}"\n'
                 "settle_s = 0.2\nticks = false\n"
             )
             text = (place / "pimainteno.toml").read_text()
@@ -134,7 +135,8 @@ async def whole(there: There, machine: Machine) -> list[tuple[str, str]]:
     await is_so(there, state="open")
     do.merge(REPO, request.number)
     await is_so(there, state="merged")
-    async with httpx.AsyncClient(base_url=there.page) as client:
+    may_look = {"authorization": f"Bearer {SECRET}"}
+    async with httpx.AsyncClient(base_url=there.page, headers=may_look) as client:
         shown = (await client.get(f"/proposals/{proposal['id']}")).text
         listed = (await client.get("/api/v1/proposals", params={"state": "all"})).json()["items"]
     assert "Greet everybody" in shown
