@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.site import CHROMIUM, TOKENS, filled, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, StorageState
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MOST_BYTES = 200 * 1024
@@ -37,7 +37,7 @@ class Picture:
     width: int = 1200
     height: int = 900
     scale: float = 1.0
-    role: str = "operator"
+    login: bool = True
 
 
 PICTURES = (
@@ -46,7 +46,7 @@ PICTURES = (
     Picture("proposal", "/proposals/{Greet people who have one name only}", height=1300),
     Picture("narrow", "/", width=390, height=844, scale=2.0),
     Picture("history", "/history"),
-    Picture("project", "/projects/weather-station"),
+    Picture("project", "/projects/camera", height=1200),
 )
 PATHS = {
     "first": "/",
@@ -82,8 +82,10 @@ def main() -> None:
         with served(Path(state), store=store, zone=zone()) as site, sync_playwright() as playwright:
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+            login = _login(browser, site.address)
             for picture in wanted:
-                _take(browser, site.address, picture, ids, folder / f"{picture.name}.png")
+                state_of = login if picture.login else None
+                _take(browser, site.address, picture, ids, folder / f"{picture.name}.png", state_of)
             browser.close()
 
 
@@ -100,13 +102,30 @@ def _every() -> list[Picture]:
         "narrow": {"width": 390, "height": 844},
     }
     return [
-        Picture(f"{name}-{size}", path, role="" if name == "login" else "operator", **given)
+        Picture(f"{name}-{size}", path, login=name != "login", **given)
         for name, path in PATHS.items()
         for size, given in sizes.items()
     ]
 
 
-def _take(browser: Browser, address: str, picture: Picture, ids: dict[str, int], path: Path) -> None:
+def _login(browser: Browser, address: str) -> StorageState:
+    """Log in once, so that the history is not full of it."""
+    context = browser.new_context(base_url=address)
+    form: dict[str, str | float | bool] = {"token": TOKENS["operator"], "next": "/"}
+    context.request.post("/login", form=form, headers={"origin": address})
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def _take(
+    browser: Browser,
+    address: str,
+    picture: Picture,
+    ids: dict[str, int],
+    path: Path,
+    login: StorageState | None,
+) -> None:
     context = browser.new_context(
         base_url=address,
         viewport={"width": picture.width, "height": picture.height},
@@ -114,11 +133,8 @@ def _take(browser: Browser, address: str, picture: Picture, ids: dict[str, int],
         color_scheme=picture.scheme,
         reduced_motion="reduce",
         timezone_id=zone(),
+        storage_state=login,
     )
-    if picture.role:
-        context.request.post(
-            "/login", form={"token": TOKENS[picture.role], "next": "/"}, headers={"origin": address}
-        )
     page = context.new_page()
     page.goto(_address(picture.path, ids))
     _still(page)

@@ -20,6 +20,7 @@ ACTIONS = {
     "Merge": "Yes, merge it",
     "Retry": "Yes, try again",
     "Close": "Yes, close it",
+    "Snooze": "Yes, snooze it",
 }
 
 

@@ -42,7 +42,8 @@ async def failed(
     how = f"{case.result}, exit {case.exit_status}" if case.exit_status else case.result
     text = f"{case.unit} failed on {host} ({how})"
     if more > 1:
-        text = f"{case.unit} failed {more} times more on {min(more, len(case.hosts))} hosts ({how})"
+        where = host if len(case.hosts) == 1 else f"{min(more, len(case.hosts))} hosts"
+        text = f"{case.unit} failed {more} times more on {where} ({how})"
     await week.say(
         "failure.seen",
         text,

@@ -42,7 +42,7 @@ async def begun(week: Week, case: Case) -> tuple[Proposal, Run, Incident | None]
             incident=incident,
         )
         run = await runs.create(tx, proposal)
-        await runs.update(tx, run.id, base_sha=sha(case, "base"))
+        run = await runs.update(tx, run.id, base_sha=sha(case, "base"))
         await proposals.update(tx, proposal.id, base_sha=sha(case, "base"))
     week.ids[case.title] = proposal.id
     if incident is not None:
@@ -60,7 +60,7 @@ async def begun(week: Week, case: Case) -> tuple[Proposal, Run, Incident | None]
 async def started(week: Week, proposal: Proposal, run: Run) -> None:
     async with week.store.write() as tx:
         await runs.update(tx, run.id, state="working", started_at=week.moment)
-    text = f"Run {run.id} ({run.kind}) started on {(run.base_sha or 'a' * 12)[:12]}"
+    text = f"Run {run.id} ({run.kind}) started on {(run.base_sha or '')[:12]}"
     await week.say("run.started", text, project=proposal.project, proposal=proposal.id, run=run.id)
 
 
