@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 
 from app.core.errors import BadRequestError
 from app.core.models import Kind, Need, now
+from app.core.redact import printable
 from app.web.api import READ
 from app.web.context import TheWeb  # noqa: TC001 - FastAPI reads it
 from app.web.guard import GuardedRoute
@@ -95,7 +96,7 @@ async def open_proposals(
     """Show what needs people, by what it needs, or what to do when there is nothing."""
     from app.store import board, pauses
 
-    asked = Asked(project.strip()[:MOST_TEXT], kind, state, q.strip()[:MOST_TEXT])
+    asked = Asked(project.strip()[:MOST_TEXT], kind, state, " ".join(printable(q).split())[:MOST_TEXT])
     which = asked.filter()
     if cursor and which.need is None:
         raise BadRequestError("A cursor leads on in one state alone: start from the first page")

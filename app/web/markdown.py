@@ -17,7 +17,9 @@ TAGS = {
     "a", "blockquote", "br", "code", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
     "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
-ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+ATTRIBUTES = {"*": set[str](), "a": {"href"}, "ol": {"start"}}
+FOCUSABLE = {"pre": {"tabindex": "0"}, "table": {"tabindex": "0"}}
+"""What may be wider than the page, and so is moved by key."""
 SCHEMES = {"http", "https", "mailto"}
 DEEPER = 2
 """Headings go down by this much: those of the page stand above them."""
@@ -33,7 +35,14 @@ def render(text: str, *, base: str = "") -> Markup:
 
     html = _parser().render(text)
     return Markup(  # noqa: S704 - nh3 has cleaned it
-        nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES, url_schemes=SCHEMES, url_relative=_relative(base))
+        nh3.clean(
+            html,
+            tags=TAGS,
+            attributes=ATTRIBUTES,
+            set_tag_attribute_values=FOCUSABLE,
+            url_schemes=SCHEMES,
+            url_relative=_relative(base),
+        )
     )
 
 

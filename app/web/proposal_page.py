@@ -141,8 +141,8 @@ def _made(texts: Texts, found: Proposal, run: Run | None, log: str) -> dict[str,
     checks = found.checks or (run.checks if run else ())
     answer = run.answer if run else None
     return {
-        "cause": texts.markdown(answer.cause)[0] if answer else "",
-        "what": texts.markdown(answer.change)[0] if answer else "",
+        "cause": texts.said(answer.cause) if answer else "",
+        "what": texts.said(answer.change) if answer else "",
         "log": texts.log(log),
         "change": texts.change(run.diff if run else ""),
         "codex_md": texts.change(found.codex_md_diff or (run.codex_md_diff if run else "")),

@@ -5,10 +5,11 @@ Redaction is slow, a page's texts are mostly those of the page before: what was 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.core.redact import printable
 from app.web import change
@@ -24,6 +25,8 @@ MOST_CHARACTERS = 256 * 1024
 """Of one log or output: a browser on a phone has to draw it, and we to redact it."""
 MOST_LINES = 4000
 MOST_OF_ALL = 4_000_000
+MOST_SAID = 20_000
+CODE = re.compile(r"`([^`\n]{1,200})`")
 EXCERPT = 30
 """Lines of a log that stand open."""
 MARKDOWN, MARGIN = 96 * 1024, 8 * 1024
@@ -74,6 +77,11 @@ class Texts:
         """Return the beginning of a text; redacted first, for half a secret is no longer known as one."""
         whole = self.fit((text or "")[:MOST_CHARACTERS])
         return whole if len(whole) <= most else f"{whole[:most].rstrip()}…"
+
+    def said(self, text: str) -> Markup:
+        """Return what the model says: plain text, with what stands in backticks as code."""
+        shown = str(escape(self.cut(text, MOST_SAID)))
+        return Markup(CODE.sub(r"<code>\1</code>", shown))  # noqa: S704 - escaped
 
     def log(self, text: str) -> Log:
         """Return the end of a log: the last lines say why something failed."""

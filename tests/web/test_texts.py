@@ -81,6 +81,11 @@ def test_what_was_learnt_later_is_out_of_what_was_kept(texts: Texts) -> None:
     assert secret not in texts.change(patch("x", secret)).files[0].html  # type: ignore[operator]
 
 
+def test_what_the_model_says_is_text_with_code(texts: Texts) -> None:
+    assert texts.said("a `b` <c>\n`<d>`") == "a <code>b</code> &lt;c&gt;\n<code>&lt;d&gt;</code>"
+    assert texts.said(f"`{CANARY}` `x\ny`") == "<code>[redacted]</code> `x\ny`"
+
+
 def test_code_is_coloured_line_by_line(texts: Texts) -> None:
     text = (
         "diff --git a/a.py b/a.py\n@@ -7,3 +7,3 @@\n def f():\n-    return 1  # one\n+    return 'two'\n"
@@ -154,7 +159,7 @@ def test_markdown_is_harmless_and_loads_nothing() -> None:
     text = (
         "# Top\n\n![pic](https://evil.example/x.png) <img src=x onerror=alert(1)> [a](javascript:alert(1)) "
         "[b](data:text/html,x) [c](https://ok.example/) [d](docs/x.md) [e](/admin) [f](//evil.example) "
-        "[g](../../other)\n\n<script>alert(1)</script>\n"
+        "[g](../../other) [h](https://t.example 'a title')\n\n<script>alert(1)</script>\n\n```\nx\n```\n"
     )
     base = "https://forge.example/me/greeter/blob/main"
     html = markdown.render(text, base=base)
@@ -162,7 +167,14 @@ def test_markdown_is_harmless_and_loads_nothing() -> None:
     assert "<img" not in html
     assert "<script" not in html
     links = re.findall(r'href="([^"]*)"', html)
-    assert links == ["https://evil.example/x.png", "https://ok.example/", f"{base}/docs/x.md"]
+    assert links == [
+        "https://evil.example/x.png",
+        "https://ok.example/",
+        f"{base}/docs/x.md",
+        "https://t.example",
+    ]
+    assert "title" not in html.replace("a title", "")
+    assert '<pre tabindex="0">' in html
     assert 'rel="noopener noreferrer"' in html
     assert "docs/x.md" not in markdown.render(text)
 
