@@ -133,10 +133,8 @@ async def _check_unchanged(tx: AsyncConnection, proposal: Proposal, action: Acti
         raise ConflictError(
             f"Proposal {proposal.id} changed since you opened its page: it {how}. Nothing was done"
         )
-    for other in ALLOWED:
-        job = await jobs.pending(tx, other, proposal.id) if other != action else None
-        if job is not None:
-            who = job.args.get("actor") or "someone"
-            raise ConflictError(
-                f"{who} has asked to {other} proposal {proposal.id} meanwhile: wait until that is done"
-            )
+    for job in await jobs.requested(tx, ALLOWED.keys() - {action}, proposal.id):
+        who = job.args.get("actor") or "someone"
+        raise ConflictError(
+            f"{who} has asked to {job.name} proposal {proposal.id} meanwhile: wait until that is done"
+        )

@@ -17,6 +17,8 @@ from app.store.clock import db_now
 from app.store.tables import jobs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -60,6 +62,12 @@ async def pending(tx: AsyncConnection, name: str, proposal_id: int) -> Job | Non
     ours = (jobs.c.proposal_id == proposal_id) & (jobs.c.name == name) & jobs.c.state.in_(_PENDING)
     row = (await tx.execute(select(jobs).where(ours).order_by(jobs.c.id).limit(1))).mappings().one_or_none()
     return _job(row) if row else None
+
+
+async def requested(tx: AsyncConnection, names: Iterable[str], proposal_id: int) -> list[Job]:
+    """Return the jobs of these names for a proposal that are not over, the oldest first."""
+    ours = (jobs.c.proposal_id == proposal_id) & jobs.c.name.in_(list(names)) & jobs.c.state.in_(_PENDING)
+    return [_job(row) for row in (await tx.execute(select(jobs).where(ours).order_by(jobs.c.id))).mappings()]
 
 
 async def reconcile(tx: AsyncConnection, proposal_id: int) -> Job | None:

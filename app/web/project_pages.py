@@ -104,6 +104,8 @@ async def project(web: TheWeb, request: Request, name: str, cursor: Cursor = Non
             this_hour=await proposals.opened_since(tx, name, now() - HOUR),
             most_this_hour=web.settings.limits.proposals_per_hour,
         )
+    troubled = [unit for unit in known if unit.failed or unit.missing or unit.silent]
+    well = [unit for unit in known if unit not in troubled]
     base = files_at(web.settings, view, branch)
     text = summary.text if summary and summary.text else ""
     rendered, is_cut = await asyncio.to_thread(texts_of(request).markdown, text, base=base)
@@ -113,8 +115,9 @@ async def project(web: TheWeb, request: Request, name: str, cursor: Cursor = Non
         live=live,
         project=view,
         configured=configured,
-        units=known[:MOST_UNITS],
-        more_units=max(0, len(known) - MOST_UNITS),
+        troubled=troubled[:MOST_UNITS],
+        well=well[:MOST_UNITS],
+        more_units=max(0, len(troubled) - MOST_UNITS) + max(0, len(well) - MOST_UNITS),
         unwatched=_unwatched(view.units, known),
         present=present if not cursor else [],
         past=[one for one in found if one.state not in PRESENT],

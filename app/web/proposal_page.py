@@ -49,7 +49,7 @@ async def proposal(web: TheWeb, request: Request, number: Number) -> Response:
         run = await runs.latest(tx, number, whole=False)
         incident = await incidents.get(tx, found.incident_id) if found.incident_id is not None else None
         happened, earlier = await events.page(tx, proposal=number, limit=HISTORY_OF_ONE)
-        waiting = [job for name in REQUESTED if (job := await jobs.pending(tx, name, number)) is not None]
+        waiting = await jobs.requested(tx, REQUESTED, number)
         live = await watched(tx, proposal=number)
     pending = waiting[0] if waiting else None
     checks = found.checks or (run.checks if run else ())

@@ -78,9 +78,9 @@ class Texts:
         whole = self.fit((text or "")[:MOST_CHARACTERS])
         return whole if len(whole) <= most else f"{whole[:most].rstrip()}…"
 
-    def said(self, text: str) -> Markup:
-        """Return what the model says: plain text, with what stands in backticks as code."""
-        shown = str(escape(self.cut(text, MOST_SAID)))
+    def said(self, text: str | None, most: int = MOST_SAID) -> Markup:
+        """Return prose as plain text, with what stands in backticks as code."""
+        shown = str(escape(self.cut(text, most)))
         return Markup(CODE.sub(r"<code>\1</code>", shown))  # noqa: S704 - escaped
 
     def log(self, text: str) -> Log:
