@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,6 +77,7 @@ class Watched:
         context.on("weberror", lambda error: self.wrong.append(f"page error: {error.error}"))
         context.on("dialog", self._dialog)
         context.on("request", self._request)
+        context.on("response", lambda got: print(f"{time.monotonic():.2f} {got.status} {got.url}"))
         context.on("page", lambda page: page.on("download", lambda _: None))
 
     @property
@@ -92,6 +94,7 @@ class Watched:
             self.wrong.append(f"console {message.type}: {message.text}")
 
     def _request(self, request: Request) -> None:
+        print(f"{time.monotonic():.2f} {request.method} {request.url}")  # for whoever reads why a test failed
         if not request.url.startswith((f"{self.origin}/", "data:", "about:")):
             self.wrong.append(f"asked another origin: {request.url}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from tests.browser.site import served, start
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
     from tests.browser.conftest import Add, Visit
 
@@ -57,6 +58,18 @@ async def test_a_change_shows_within_a_second(visit: Visit, add: Add, store: Sto
         if taken[-1] < A_SECOND_MS:
             return
     raise AssertionError(f"none within a second, in ms: {taken}")
+
+
+async def test_a_slow_network_brings_live_pages_too(visit: Visit) -> None:
+    page = await visit("")
+
+    async def late(route: Route) -> None:
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await page.route("**/hx-sse.min.js*", late)
+    async with page.expect_request("**/live?*"):
+        await page.goto("/")
 
 
 async def test_a_new_proposal_appears(visit: Visit, add: Add) -> None:
