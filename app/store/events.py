@@ -171,14 +171,26 @@ async def _between(
     """
     which: list[ColumnElement[bool]] = []
     if since is not None:
-        earlier = select(events.c.id).where(events.c.at < since - SPARE).order_by(events.c.at.desc()).limit(1)
+        earlier = (
+            select(events.c.id)
+            .where(events.c.at < _moved(since, -SPARE))
+            .order_by(events.c.at.desc())
+            .limit(1)
+        )
         which += [events.c.at >= since, events.c.id > (await tx.scalar(earlier) or 0)]
     if until is not None:
         which.append(events.c.at < until)
-        later = select(events.c.id).where(events.c.at >= until + SPARE).order_by(events.c.at).limit(1)
+        later = select(events.c.id).where(events.c.at >= _moved(until, SPARE)).order_by(events.c.at).limit(1)
         if (end := await tx.scalar(later)) is not None:
             which.append(events.c.id < end)
     return which
+
+
+def _moved(at: datetime, by: timedelta) -> datetime:
+    try:
+        return at + by
+    except OverflowError:  # at an end of the calendar there is nothing to spare
+        return at
 
 
 def _filters(
