@@ -11,7 +11,7 @@ from tests.core.conftest import HUB, LOCAL, wrong
     ("text", "line"),
     [
         ("stat_dir = 'x'", "stat_dir: unknown key; did you mean state_dir?"),
-        ("[web]\nzzz = 1", "web.zzz: unknown key; known here: host, port, tokens"),
+        ("[web]\nzzz = 1", "web.zzz: unknown key; known here: host, login, oauth, port, proxy, tokens"),
         (f"{LOCAL}check = []", "projects.greeter.check: unknown key; did you mean checks?"),
         (HUB + "url = 'https://x.example'", "forges.hub.url: unknown key; did you mean api_url?"),
         ("[web]\nport = '8300'", "web.port: a whole number is expected"),
