@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from app.core.models import ProposalState
-from app.store import proposals
+from app.store import events, proposals
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
@@ -65,6 +65,21 @@ async def test_who_presses_too_late_is_told(visit: Visit, add: Add, store: Store
     await expect(page.get_by_role("main")).to_contain_text("closed by mika on the forge")
     await page.get_by_role("link", name="Look at the proposal as it is now").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("closed")
+
+
+async def test_an_open_question_is_about_what_was_seen(
+    visit: Visit, add: Add, store: Store, watched: Watched
+) -> None:
+    watched.allowed.append("status of 409")
+    number = await add("Pushed to while asked")
+    page = await visit(f"/proposals/{number}")
+    await _opener(page, "Merge").click()
+    async with store.write() as tx:
+        await proposals.update(tx, number, head_sha="c" * 40)
+        await events.append(tx, "proposal.updated", "A new commit", project="greeter", proposal=number)
+    await expect(page.locator("#facts")).to_contain_text("c" * 10)  # the page around it is up to date
+    await page.get_by_role("button", name=ACTIONS["Merge"]).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Not done")
 
 
 async def test_two_tabs_ask_once(visit: Visit, add: Add) -> None:

@@ -52,7 +52,16 @@
     for (const each of form.querySelectorAll("button")) each.setAttribute("aria-pressed", String(each === button));
   }
 
+  // a question that is open is about what stood there when it was asked, whatever arrives live meanwhile
+  const asked = new WeakMap();
+  document.addEventListener("toggle", (event) => {
+    const seen = event.target.matches("details.act[open]") && event.target.querySelector("input[name=seen]");
+    if (seen) asked.set(event.target, seen.value);
+  }, true);
+
   document.addEventListener("submit", (event) => {
+    const question = event.target.closest("details.act");
+    if (question && asked.has(question)) event.target.elements.seen.value = asked.get(question);
     if (event.target.matches("form.theme") && event.submitter) {
       event.preventDefault();
       choose(event.target, event.submitter);
