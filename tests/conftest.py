@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.doubles.machine import machine
+from tests.doubles.machine import booted, machine
 from tests.doubles.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["machine", "postgres"]  # for all folders: a session's fixture imported twice would be made twice
+__all__ = ["booted", "machine", "postgres"]  # for all folders: a session's fixture imported twice would be made twice
 
 # A shell starts its background jobs with Ctrl-C ignored, and all that we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -176,7 +176,14 @@ def _kill(pid: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def machine() -> Iterator[Machine]:
-    """A machine for all tests of this worker: give your units names of their own."""
-    with Machine() as booted:
-        yield booted
+def booted() -> Iterator[Machine]:
+    """A machine for all tests of this worker."""
+    with Machine() as one:
+        yield one
+
+
+@pytest.fixture
+def machine(booted: Machine) -> Iterator[Machine]:
+    """A machine on which no unit has failed yet: give your units names of their own."""
+    yield booted
+    booted.run("systemctl", "reset-failed")
