@@ -195,8 +195,10 @@ def watching(command: Command, machine: Machine, *, units: str, redis_url: str =
     """Configure a host that only watches, those units alone, its failures reported at once."""
     command.configure(redis_url=redis_url)
     where = f'[watch]\nbus = "{machine.bus}"\njournal = "{machine.journal}"\nsettle_s = 0\n'
-    text = command.config.read_text().replace("[watch]\n", where).replace(
-        'units = ["greeter.service", "greeter-*.timer"]', f'units = ["{units}"]'
+    text = (
+        command.config.read_text()
+        .replace("[watch]\n", where)
+        .replace('units = ["greeter.service", "greeter-*.timer"]', f'units = ["{units}"]')
     )
     command.config.write_text(text)
     return load(command.config, env={})
