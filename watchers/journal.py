@@ -27,8 +27,9 @@ ENDED = frozenset(
     }
 )
 """MESSAGE_ID of what systemd says after a run's own last line (systemd's sd-messages.h)."""
-WAITS_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3)
-"""Waits for that entry, since journald takes lines in by the way: 600 ms in all."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.01, 0.3
+LINES_S, END_S = 0.6, 2.0
+"""Longest waits for a run's lines after that entry, and for all: a busy host's journald takes them in late."""
 TIMEOUT_S = 10.0
 OUTPUT_FIELDS = "MESSAGE,MESSAGE_ID,INVOCATION_ID,USER_INVOCATION_ID,_SYSTEMD_INVOCATION_ID"
 OUTPUT_LIMIT = 2 << 20
@@ -70,18 +71,21 @@ class Journal:
         """Return the end of the log of exactly that invocation: its own lines and systemd's about it.
 
         Oldest line first, redacted, `max_bytes` of UTF-8 at most; "" where the journal no longer has it.
-        Without an invocation it is the unit's log since the host started. Waits up to 600 ms for
-        systemd's word that the run has ended. Raises WatchError when the journal may not be read.
+        Without an invocation it is the unit's log since the host started. Waits up to 2 s for
+        systemd's word that the run has ended, and of these up to 600 ms after it for the run's own lines.
+        Raises WatchError when the journal may not be read.
         """
         if max_lines < 1 or max_bytes < 1:
             return ""
         matches = _matches(unit, invocation, user=self._user)
         before: list[Entry] = []
         entries = await self._of_run(unit, invocation, max_lines)
-        for wait_s in WAITS_S:
-            if _is_whole(unit, entries, before):
-                break
+        wait_s, waited_s, since_end_s = FIRST_WAIT_S, 0.0, 0.0
+        while not _is_whole(unit, entries, before) and waited_s < END_S and since_end_s < LINES_S:
             await asyncio.sleep(wait_s)
+            waited_s += wait_s
+            since_end_s += wait_s if any(entry.ends for entry in entries) else 0
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
             before, entries = entries, await self._of_run(unit, invocation, max_lines)
         lines = await self._lines(_without_restarts(entries), matches, max_bytes)
         return self._capped(lines, max_lines, max_bytes)

@@ -86,16 +86,28 @@ class Redactor:
         if isinstance(obj, str):
             return self.text(obj)
         if isinstance(obj, dict):
-            return {self.data(key): self._under(key, value) for key, value in obj.items()}
+            return {
+                self.data(key): self._under(key, value) if isinstance(value, str) else self.data(value)
+                for key, value in obj.items()
+            }
         if isinstance(obj, list | tuple | set | frozenset):
             parts = [self.data(part) for part in obj]
             return tuple(parts) if isinstance(obj, tuple) else type(obj)(parts)
         return obj
 
-    def _under(self, key: object, value: Any) -> Any:  # noqa: ANN401 - any JSON
-        if isinstance(value, str) and isinstance(key, str) and SECRET_NAME.fullmatch(key):
+    def _under(self, key: object, value: str) -> str:
+        if isinstance(key, str) and _says_secret(key):
             return value if is_placeholder(value) or is_code(value) else "[redacted:key-value]"
-        return self.data(value)
+        return self.text(value)
+
+
+def _says_secret(key: str) -> bool:
+    return _short_says_secret(key) if len(key) <= SHORT else SECRET_NAME.fullmatch(key) is not None
+
+
+@lru_cache(maxsize=KEPT)
+def _short_says_secret(key: str) -> bool:
+    return SECRET_NAME.fullmatch(key) is not None
 
 
 def _redacted(forms: Sequence[str], s: str) -> str:

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.errors import WatchError
 from watchers import sdjournal
-from watchers.journal import EARLIER, Journal
+from watchers.journal import EARLIER, Entry, Journal
 
 REMOTE = "/lib/systemd/systemd-journal-remote"
 UNIT = "greeter.service"
@@ -240,6 +241,25 @@ async def test_what_the_library_finds_needs_no_journalctl(
     plant = Plant(place / "journal")
     journal = plant.write(plant.own("boom"), plant.systemd("failed"))
     monkeypatch.setenv("PATH", str(place))
+    assert await journal.tail(UNIT, RUN) == "boom\nfailed"
+
+
+async def test_a_journal_that_is_late_with_everything_is_waited_for(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy host a run's end can take a second to be written down, and its own lines come after that."""
+    journal = plant.write(plant.own("another run", OTHER))
+    line, end = plant.own("boom"), plant.systemd("failed")
+    look, looks = journal._of_run, iter(range(100))
+    comes = {7: end, 9: line}  # 0.6 s of waiting and more after the first look, and 0.6 s after that
+
+    async def looked(*asked: Any) -> list[Entry]:
+        if entry := comes.get(next(looks)):
+            plant.count += 1
+            plant.write(entry)
+        return await look(*asked)
+
+    monkeypatch.setattr(journal, "_of_run", looked)
     assert await journal.tail(UNIT, RUN) == "boom\nfailed"
 
 
