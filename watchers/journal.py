@@ -29,7 +29,7 @@ ENDED = frozenset(
 """MESSAGE_ID of what systemd says after a run's own last line (systemd's sd-messages.h)."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.01, 0.3
 LINES_S, END_S = 0.6, 2.0
-"""Longest waits for a run's lines after that entry, and for all: a busy host's journald takes them in late."""
+"""Longest waits for a run's lines after that entry, and for it: a busy journald takes them in late."""
 TIMEOUT_S = 10.0
 OUTPUT_FIELDS = "MESSAGE,MESSAGE_ID,INVOCATION_ID,USER_INVOCATION_ID,_SYSTEMD_INVOCATION_ID"
 OUTPUT_LIMIT = 2 << 20
