@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,9 +22,27 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 SECOND_THOUGHTS = timedelta(days=14)
-_WITH_INCIDENT: Select[Any] = select(
-    proposals, func.coalesce(incidents.c.count, 0).label("count"), incidents.c.hosts
-).select_from(proposals.outerjoin(incidents, proposals.c.incident_id == incidents.c.id))
+_COUNT = func.coalesce(incidents.c.count, 0).label("count")
+_BOTH = proposals.outerjoin(incidents, proposals.c.incident_id == incidents.c.id)
+_WITH_INCIDENT: Select[Any] = select(proposals, _COUNT, incidents.c.hosts).select_from(_BOTH)
+_VERSIONS: Select[Any] = select(
+    proposals.c.id, proposals.c.updated_at, _COUNT, incidents.c.hosts
+).select_from(_BOTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A proposal as of some time: with the same version, all that is told of it is the same."""
+
+    id: int
+    updated_at: datetime
+    count: int
+    hosts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, known: Proposal) -> Version:
+        """Return the version of a proposal that was read."""
+        return cls(known.id, known.updated_at, known.count, known.hosts)
 
 
 async def create(
@@ -170,6 +189,39 @@ async def page(
     limit: int = 50,
 ) -> tuple[list[Proposal], str | None]:
     """Return proposals, newest first, and the next cursor; `open` is working, waiting and open."""
+    # rows are long: ids are sorted, and few rows are read whole
+    ids = _ids(state=state, project=project, kind=kind, cursor=cursor, limit=limit)
+    query = _WITH_INCIDENT.where(proposals.c.id.in_(ids)).order_by(proposals.c.id.desc())
+    return cursors.split([proposal(row) for row in (await tx.execute(query)).mappings()], limit)
+
+
+async def versions(
+    tx: AsyncConnection,
+    *,
+    state: Literal["open", "all"],
+    project: str | None = None,
+    kind: Kind | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> tuple[list[Version], str | None]:
+    """Return the versions of a page's proposals, and the next cursor, for whoever has kept some of them."""
+    ids = _ids(state=state, project=project, kind=kind, cursor=cursor, limit=limit)
+    query = _VERSIONS.where(proposals.c.id.in_(ids)).order_by(proposals.c.id.desc())
+    rows = await tx.execute(query)
+    found = [Version(number, at, count, tuple(hosts or ())) for number, at, count, hosts in rows]
+    return cursors.split(found, limit)
+
+
+async def these(tx: AsyncConnection, ids: Iterable[int]) -> list[Proposal]:
+    """Return these proposals, in no order, without those that there are not."""
+    found = await tx.execute(_WITH_INCIDENT.where(proposals.c.id.in_(list(ids))))
+    return [proposal(row) for row in found.mappings()]
+
+
+def _ids(
+    *, state: Literal["open", "all"], project: str | None, kind: Kind | None, cursor: str | None, limit: int
+) -> Select[tuple[int]]:
+    """Select the ids of a page, newest first, and one more, which tells whether there is a next page."""
     ids = select(proposals.c.id).order_by(proposals.c.id.desc()).limit(limit + 1)
     if state == "open":
         ids = ids.where(proposals.c.state.in_(ACTIVE))
@@ -179,9 +231,7 @@ async def page(
         ids = ids.where(proposals.c.kind == kind)
     if cursor:
         ids = ids.where(proposals.c.id < cursors.decode(cursor))
-    # rows are long: ids are sorted, and few rows are read whole
-    query = _WITH_INCIDENT.where(proposals.c.id.in_(ids.subquery().select())).order_by(proposals.c.id.desc())
-    return cursors.split([proposal(row) for row in (await tx.execute(query)).mappings()], limit)
+    return ids.subquery().select()
 
 
 async def open_count(tx: AsyncConnection, project: str, *, but: int | None = None) -> int:

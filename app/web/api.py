@@ -14,8 +14,10 @@ from starlette.background import BackgroundTask
 
 from app.core import durations
 from app.web import answers, deeds, openapi
-from app.web.context import TheCaller, TheWeb  # noqa: TC001 - FastAPI reads it
+from app.web.context import TheCaller, TheItems, TheWeb  # noqa: TC001 - FastAPI reads it
 from app.web.guard import GuardedRoute
+from app.web.items import page
+from app.web.items import proposal as as_told
 from app.web.parameters import (  # noqa: TC001 - FastAPI reads them
     Actor,
     Cursor,
@@ -29,13 +31,12 @@ from app.web.parameters import (  # noqa: TC001 - FastAPI reads them
 )
 
 if TYPE_CHECKING:
-    from app.core.models import Event, Proposal
     from app.web.auth import Caller
     from app.web.context import Web
 
 router = APIRouter(prefix="/api/v1", route_class=GuardedRoute)
 READ = ["GET", "HEAD"]
-JSON_LINES = "application/jsonl"
+JSON, JSON_LINES = "application/json", "application/jsonl"
 
 ASKED: dict[str, Any] = {
     "status_code": 202,
@@ -73,6 +74,7 @@ class Retry(BaseModel):
 )
 async def proposals(
     web: TheWeb,
+    items: TheItems,
     state: Annotated[
         Literal["open", "all"], Query(description="`open` lists those that are working, waiting or open.")
     ] = "open",
@@ -80,7 +82,7 @@ async def proposals(
     kind: OfKind = None,
     need: ThatNeeds = None,
     cursor: Cursor = None,
-) -> JSONResponse:
+) -> Response:
     """List proposals, newest first."""
     from app.store import board
     from app.store import proposals as table
@@ -88,11 +90,14 @@ async def proposals(
     project = project or None
     async with web.store.read() as tx:
         if need is None:
-            found, following = await table.page(tx, state=state, project=project, kind=kind, cursor=cursor)
+            listed, following = await table.versions(
+                tx, state=state, project=project, kind=kind, cursor=cursor
+            )
+            found = await items.versions(tx, listed)
         else:
             rows, following = await board.page(tx, board.Filter(project, kind, need), cursor=cursor)
-            found = [row.proposal for row in rows]
-    return JSONResponse({"items": [_proposal(web, one) for one in found], "next": following})
+            found = items.proposals(row.proposal for row in rows)
+    return Response(page(found, following), media_type=JSON)
 
 
 @router.api_route(
@@ -107,7 +112,7 @@ async def proposal(web: TheWeb, number: Id) -> JSONResponse:
     from app.store import proposals as table
 
     async with web.store.read() as tx:
-        return JSONResponse(_proposal(web, await table.get(tx, number)))
+        return JSONResponse(as_told(web.redactor, await table.get(tx, number)))
 
 
 @router.api_route(
@@ -136,6 +141,7 @@ async def projects(web: TheWeb) -> JSONResponse:
 )
 async def history(
     web: TheWeb,
+    items: TheItems,
     request: Request,
     project: ProjectName = None,
     kind: EventKind = None,
@@ -157,12 +163,11 @@ async def history(
             until=until,
             cursor=cursor,
         )
-    items = [_event(web, one) for one in found]
+    lines = items.events(found)
     if JSON_LINES not in request.headers.get("accept", ""):
-        return JSONResponse({"items": items, "next": following})
-    lines = "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in items)
+        return Response(page(lines, following), media_type=JSON)
     headers = {"Link": f"<{_next(request, following)}>; rel=next"} if following else {}
-    return Response(lines, media_type=JSON_LINES, headers=headers)
+    return Response("".join(f"{line}\n" for line in lines), media_type=JSON_LINES, headers=headers)
 
 
 @router.post("/proposals/{id}/merge", operation_id="mergeProposal", **ASKED)
@@ -198,7 +203,7 @@ async def snooze(web: TheWeb, caller: TheCaller, number: Id, body: Snooze) -> JS
 )
 async def description(web: TheWeb) -> Response:
     """Describe this interface, as OpenAPI 3.1."""
-    return Response(_document(web.settings.public_url), media_type="application/json")
+    return Response(_document(web.settings.public_url), media_type=JSON)
 
 
 async def _accepted(
@@ -210,23 +215,8 @@ async def _accepted(
 ) -> JSONResponse:
     found, job = await deeds.ask(web, caller, action, number, **more)
     return JSONResponse(
-        _proposal(web, found), status_code=202, background=BackgroundTask(deeds.ring, web, job)
+        as_told(web.redactor, found), status_code=202, background=BackgroundTask(deeds.ring, web, job)
     )
-
-
-def _proposal(web: Web, found: Proposal) -> dict[str, Any]:
-    """Return the contract's fields. The outputs of checks are long, and stand on the page alone."""
-    shown = found.model_dump(mode="json")
-    shown["checks"] = [
-        {"command": check.command, "before": check.before, "after": check.after} for check in found.checks
-    ]
-    redacted: dict[str, Any] = web.redactor.data(shown)
-    return redacted
-
-
-def _event(web: Web, found: Event) -> dict[str, Any]:
-    redacted: dict[str, Any] = web.redactor.data(found.model_dump(mode="json"))
-    return redacted
 
 
 @lru_cache(maxsize=1)

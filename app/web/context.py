@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from app.web.auth import Caller
 from app.web.bodies import Bodies
 from app.web.brake import Attempts
+from app.web.items import Items
 
 if TYPE_CHECKING:
     from app.core.queue import Bell
@@ -75,6 +76,11 @@ def texts_of(request: Request) -> Texts:
     return cast("Texts", request.app.state.texts)
 
 
+def items_of(request: Request) -> Items:
+    """Return what makes the items of the interface's lists."""
+    return cast("Items", request.app.state.items)
+
+
 def caller_of(request: Request) -> Caller:
     """Return who calls, as the guard found."""
     return cast("Caller", request.state.caller)
@@ -86,4 +92,5 @@ def session_of(request: Request) -> Session | None:
 
 
 TheWeb = Annotated[Web, Depends(web_of)]
+TheItems = Annotated[Items, Depends(items_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]

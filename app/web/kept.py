@@ -28,12 +28,23 @@ class Kept(Generic[T]):
             self._kept.move_to_end(key)
             return self._kept[key]
         made = make()
+        self.put(key, made)
+        return made
+
+    def find(self, key: Hashable) -> T | None:
+        """Return the answer under a key, or None where none is kept."""
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def put(self, key: Hashable, made: T) -> None:
+        """Keep an answer under a key, unless it is too long for that."""
         if (size := self._size(made)) <= self._most:
             self._held += size - self._drop(key)
             self._kept[key] = made
             while self._held > self._most:
                 self._held -= self._drop(next(iter(self._kept)))
-        return made
 
     def _drop(self, key: Hashable) -> int:
         """Forget one answer and return its size; 0 where it was not there, for threads may meet here."""

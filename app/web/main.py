@@ -39,6 +39,7 @@ from app.web.edge import Edge
 from app.web.guard import GuardedRoute
 from app.web.hub import Hub
 from app.web.inbox import Inbox
+from app.web.items import Items
 from app.web.senders import Senders
 from app.web.sessions import Sessions
 from app.web.texts import Texts
@@ -83,7 +84,7 @@ def create_app(
         hub=Hub(store),
         demo=demo,
     )
-    app.state.texts = Texts(redactor)
+    app.state.texts, app.state.items = Texts(redactor), Items(redactor)
     app.state.templates = show.environment(app.state.texts)
     app.state.templates.globals["may_act"] = pages.may_act
     app.router.route_class = GuardedRoute
