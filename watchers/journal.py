@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.core import process
 from app.core.errors import ProcessError, WatchError
-from app.core.models import LOG_LIMIT
 from app.core.redact import Redactor, printable
+from app.core.reports import LOG_LIMIT
 from watchers import sdjournal
 
 if TYPE_CHECKING:

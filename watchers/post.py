@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from app.core import logs
 from app.core.errors import QueueError, WatchError
-from app.core.models import Recovery
+from app.core.reports import Recovery
 
 if TYPE_CHECKING:
-    from app.core.models import Failure
     from app.core.queue import Bell
+    from app.core.reports import Failure
     from watchers.spool import Spool
 
 

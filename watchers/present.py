@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from app.core import logs
 from app.core.errors import QueueError, WatchError
-from app.core.models import UnitState, UnitStates
 from app.core.queue import Queue
+from app.core.units import UnitState, UnitStates
 from watchers.systemd import MANAGER
 from watchers.units import (
     FAILED_STATES,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.core import logs
 from app.core.errors import PimaintenoError, WatchError
-from app.core.models import Failure, Recovery
+from app.core.reports import Failure, Recovery
 from watchers.settle import Recovered
 from watchers.units import path_of, report_id, type_interface
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.core import logs
 from app.core.errors import WatchError
-from app.core.models import Failure, Recovery
+from app.core.reports import Failure, Recovery
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from app.core.models import Tick
+from app.core.reports import Tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 
 from app.core import logs, redis
 from app.core.errors import PimaintenoError, StoreError
-from app.core.models import Failure, Recovery, Tick, UnitStates
 from app.core.queue import (
     FAILURE,
     HEALTH_CHECK_S,
@@ -34,7 +33,9 @@ from app.core.queue import (
     serialize,
 )
 from app.core.redact import Redactor
+from app.core.reports import Failure, Recovery, Tick
 from app.core.tasks import end
+from app.core.units import UnitStates
 from app.store import events, jobs
 from app.store.database import Store
 from worker.jobs import Desk

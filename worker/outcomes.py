@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.core.base import now
 from app.core.errors import Failed, Refused, RetryLater, Skipped, StopWork
-from app.core.models import ACTIVE, ProposalState, now
+from app.core.models import ACTIVE, ProposalState
 from app.store import deliveries, events, proposals, runs
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ async def _request(
     discard: bool,
     length: timedelta | None,
 ) -> "Job":
-    from app.core.models import now
+    from app.core.base import now
     from app.store import actions, proposals
 
     until = now() + length if length else None

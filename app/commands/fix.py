@@ -12,7 +12,7 @@ from app.commands.base import Config, actor, load, perform
 from app.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from app.core.models import Failure
+    from app.core.reports import Failure
     from app.core.settings import Settings
 
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})")
@@ -50,8 +50,8 @@ def _failure(
     settings: "Settings", project: str, unit: str, log: str | None, result: str, host: str | None
 ) -> "Failure":
     from app.commands.screen import warn
-    from app.core.models import Failure
     from app.core.redact import Redactor
+    from app.core.reports import Failure
 
     full = unit if "." in unit else f"{unit}.service"  # as systemctl takes it
     known = settings.project(project).units
@@ -77,7 +77,7 @@ def read_log(source: str) -> str:
     No more than that is held in memory, however long the file or a line of it is. What is no UTF-8 is
     replaced. Raises ConfigurationError when the file cannot be read.
     """
-    from app.core.models import LOG_LIMIT
+    from app.core.reports import LOG_LIMIT
 
     try:
         raw = _tail(0, LOG_LIMIT) if source == STDIN else _tail_of(Path(source), LOG_LIMIT)

@@ -10,8 +10,9 @@ import typer
 from app.commands.base import DONE, Config, load, perform
 
 if TYPE_CHECKING:
-    from app.core.models import ProjectView, Proposal, UnitCounts
+    from app.core.models import ProjectView, Proposal
     from app.core.settings import Settings
+    from app.core.units import UnitCounts
 
 PAGE = 500
 HEADS = ("ID", "STATE", "PROJECT", "UNIT", "SEEN", "TITLE", "URL OR REASON")

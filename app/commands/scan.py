@@ -31,7 +31,7 @@ def scan(
 async def _scan(settings: "Settings", projects: list[str], *, wait: bool) -> int:
     from app.commands import reports
     from app.commands.screen import warn
-    from app.core.models import Tick
+    from app.core.reports import Tick
 
     if not projects:
         warn("no project is configured: add a [projects.NAME] table to the configuration")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.core.models import Usage
+    from app.core.changes import Usage
 
 
 class PimaintenoError(Exception):

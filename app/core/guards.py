@@ -14,7 +14,7 @@ from app.core.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from app.core.models import Change, Changeset
+    from app.core.changes import Change, Changeset
     from app.core.redact import Redactor
 
 PATH_LIMIT, NAME_LIMIT, HOPS = 1024, 255, 40

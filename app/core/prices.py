@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.core.models import Usage
+    from app.core.changes import Usage
     from app.core.settings_sections import PriceSettings
 
 MILLION = 1_000_000

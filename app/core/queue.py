@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from arq.connections import ArqRedis, RedisSettings
 
-    from app.core.models import Failure, Recovery, Tick, UnitStates
+    from app.core.reports import Failure, Recovery, Tick
+    from app.core.units import UnitStates
 
 POLL_DELAY_S = 0.05
 """arq's own half second, three hops long, would cost more than git does."""

@@ -11,7 +11,7 @@ from app.commands.base import actor
 from app.commands.following import delivery
 from app.commands.screen import say
 from app.core.errors import PimaintenoError
-from app.core.models import Failure
+from app.core.reports import Failure
 from app.demo import service
 from app.demo.project import NAME, UNIT
 from app.store import events, incidents

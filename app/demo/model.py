@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from app.core.models import Usage
+from app.core.changes import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Literal
 
+from app.core.base import now
 from app.core.errors import BadRequestError, ConflictError
-from app.core.models import Job, NewJob, Proposal, ProposalState, now
+from app.core.models import Job, NewJob, Proposal, ProposalState
 from app.core.queue import Queue
 from app.store import events, jobs, pauses, proposals
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
-from app.core.models import Delivery, now
+from app.core.base import now
+from app.core.models import Delivery
 from app.store.tables import deliveries
 from app.store.upsert import insert
 

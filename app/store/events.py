@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, insert, select, union_all
 
+from app.core.base import now as present
 from app.core.errors import NotFoundError
 from app.core.models import Event
-from app.core.models import now as present
 from app.store import cursors
 from app.store.tables import events
 

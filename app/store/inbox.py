@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, or_, select
 
-from app.core.models import now
+from app.core.base import now
 from app.store import jobs
 from app.store.clock import db_now
 from app.store.tables import deliveries, proposals

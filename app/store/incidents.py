@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 
 from app.core.errors import NotFoundError
-from app.core.models import Failure, Incident
+from app.core.models import Incident
 from app.store import needs
 from app.store.tables import incidents
 from app.store.upsert import insert
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from app.core.reports import Failure
 
 MAX_HOSTS = 100
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, case, literal, null, or_, select, update
 
-from app.core.models import Need, ProposalState, now
+from app.core.base import now
+from app.core.models import Need, ProposalState
 from app.store.tables import incidents, proposals
 
 if TYPE_CHECKING:

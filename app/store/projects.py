@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from app.core.models import ACTIVE, CodexMd, ProjectView, UnitCounts, now
+from app.core.base import now
+from app.core.changes import CodexMd
+from app.core.models import ACTIVE, ProjectView
+from app.core.units import UnitCounts
 from app.store import units
 from app.store.tables import projects, proposals
 from app.store.upsert import insert

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import func, insert, or_, select
 from sqlalchemy import update as sql_update
 
+from app.core.base import now
 from app.core.errors import NotFoundError
-from app.core.models import ACTIVE, Incident, Kind, Need, Proposal, ProposalState, now
+from app.core.models import ACTIVE, Incident, Kind, Need, Proposal, ProposalState
 from app.store import cursors, needs
 from app.store.tables import incidents, proposals
 

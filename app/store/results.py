@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from app.core.models import now
+from app.core.base import now
 from app.store.tables import results
 from app.store.upsert import insert
 

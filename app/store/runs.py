@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select
 from sqlalchemy import update as sql_update
 
+from app.core.base import now
+from app.core.changes import Usage
 from app.core.errors import NotFoundError
-from app.core.models import Kind, Proposal, Run, Usage, now
+from app.core.models import Kind, Proposal, Run
 from app.store.tables import runs
 
 if TYPE_CHECKING:

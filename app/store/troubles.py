@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
-from app.core.models import now
+from app.core.base import now
 from app.store.tables import pauses
 from app.store.upsert import insert
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, func, not_, select, update
 
-from app.core.models import SILENT_AFTER, KnownUnit, UnitCounts, now
+from app.core.base import now
+from app.core.units import SILENT_AFTER, KnownUnit, UnitCounts
 from app.store.tables import units, watchers
 from app.store.upsert import insert
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from app.core.models import UnitState, UnitStates
+    from app.core.units import UnitState, UnitStates
 
 MISTAKE_US = 60_000_000
 """What was sent this long after now was sent by a clock that was wrong, and is older than all else."""

@@ -1,6 +1,6 @@
 """What the HTTP interface answers, written down for its document.
 
-Answers are made from the words of `app.core.models`, once; nothing is validated or made again on its way out.
+Answers are made from the words of `app.core`, once; nothing is validated or made again on its way out.
 Tests hold every answer to these models, so they stay true: the fields, their order, types and nulls.
 """
 
@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.core.models import Kind, ProposalState, Verdict  # noqa: TC001 - pydantic reads them
+from app.core.changes import Verdict  # noqa: TC001 - pydantic reads them
+from app.core.models import Kind, ProposalState  # noqa: TC001 - pydantic reads them
 
 Id = Annotated[int, Field(ge=1)]
 Next = Annotated[str | None, Field(description="The cursor of the next page; null on the last one.")]

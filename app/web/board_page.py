@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 
+from app.core.base import now
 from app.core.errors import BadRequestError
-from app.core.models import Kind, Need, now
+from app.core.models import Kind, Need
 from app.core.redact import printable
 from app.web.api import READ
 from app.web.context import TheWeb  # noqa: TC001 - FastAPI reads it

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Literal
 
 from app.core import durations, logs
+from app.core.base import now
 from app.core.errors import QueueError
-from app.core.models import now
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from app.core.models import now
+from app.core.base import now
 from app.web.access import access
 from app.web.auth import (
     READING,

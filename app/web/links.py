@@ -7,7 +7,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.core.models import now
+from app.core.base import now
 from app.web.auth import Caller, Role
 from app.web.ways import Login, Way
 

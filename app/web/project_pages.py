@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 
-from app.core.models import ProposalState, UnitCounts, now
+from app.core.base import now
+from app.core.models import ProposalState
 from app.web import deeds
 from app.web.api import READ
 from app.web.board_page import forge_of
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from fastapi.responses import Response
 
-    from app.core.models import KnownUnit, ProjectView
+    from app.core.models import ProjectView
     from app.core.settings import Settings
+    from app.core.units import KnownUnit, UnitCounts
 
 router = APIRouter(route_class=GuardedRoute)
 EVENTS_OF_ONE = 15

@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.background import BackgroundTask
 
 from app.core import prices
+from app.core.base import now
 from app.core.errors import NotFoundError
-from app.core.models import now
 from app.web import deeds
 from app.web.api import READ
 from app.web.board_page import forge_of

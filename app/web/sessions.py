@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from app.core.base import now as present
 from app.core.errors import StoreError
-from app.core.models import now as present
 from app.web.auth import Caller, PageSession, Role
 from app.web.ways import Way
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from app import __version__
-from app.core.models import now
+from app.core.base import now
 from app.web.assets import asset
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ import psutil
 from redis import Redis
 
 from app.core import redis
-from app.core.models import Failure
 from app.core.queue import Bell, Queue
+from app.core.reports import Failure
 from app.core.settings import load
 
 REPORTS = int(os.environ.get("REPORTS", "10000"))

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 import psutil
 
-from app.core.models import Failure
 from app.core.queue import Bell
+from app.core.reports import Failure
 from app.demo.model import ModelServer, fields, message, outputs, patch
 from tests.bench import bare
 from tests.doubles.github import GitHub

@@ -32,8 +32,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.core import redis
-from app.core.models import Failure, Kind, ProposalState
+from app.core.models import Kind, ProposalState
 from app.core.queue import Bell
+from app.core.reports import Failure
 from app.core.settings import load
 from app.store import proposals
 from app.store.database import Store

@@ -7,20 +7,11 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core.models import (
-    Answer,
-    Change,
-    Changeset,
-    CheckResult,
-    CodexMd,
-    Failure,
-    Kind,
-    ProposalState,
-    UnitState,
-    UnitStates,
-    Usage,
-    now,
-)
+from app.core.base import now
+from app.core.changes import Answer, Change, Changeset, CheckResult, CodexMd, Usage
+from app.core.models import Kind, ProposalState
+from app.core.reports import Failure
+from app.core.units import UnitState, UnitStates
 from app.store import actions, events, incidents, projects, proposals, runs, units
 
 if TYPE_CHECKING:

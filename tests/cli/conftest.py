@@ -17,8 +17,9 @@ from arq.connections import create_pool
 
 from app.commands.following import until
 from app.core import redis
-from app.core.models import Failure, Kind, Proposal
+from app.core.models import Kind, Proposal
 from app.core.queue import Bell, Queue, deserialize, redis_settings
+from app.core.reports import Failure
 from app.core.settings import load
 from app.store import deliveries, events, incidents, proposals
 from app.store.database import Store

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.commands.following import until
-from app.core.models import Failure, now
+from app.core.base import now
+from app.core.reports import Failure
 from app.store import events, jobs
 
 if TYPE_CHECKING:

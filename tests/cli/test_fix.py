@@ -15,8 +15,8 @@ from app.commands.fix import read_log
 from app.commands.following import until, worker_seen
 from app.core import redis
 from app.core.errors import ConfigurationError
-from app.core.models import LOG_LIMIT
 from app.core.queue import Bell, Queue
+from app.core.reports import LOG_LIMIT
 from tests.cli.conftest import queued
 
 if TYPE_CHECKING:

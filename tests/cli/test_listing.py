@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.commands.screen import table
-from app.core.models import CheckResult, Failure, Kind, UnitState, UnitStates
+from app.core.changes import CheckResult
+from app.core.models import Kind
+from app.core.reports import Failure
+from app.core.units import UnitState, UnitStates
 from app.store import proposals, units
 from tests import contract
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from app.core import passwords
-from app.core.models import now
+from app.core.base import now
 from app.core.settings import load
 from app.store import events
 from app.store import sessions as table

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.core import guards
+from app.core.changes import Change, Changeset
 from app.core.errors import Refused
-from app.core.models import Change, Changeset
 from app.core.redact import Redactor
 from app.core.settings import LimitSettings
 

@@ -6,19 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.core.models import (
-    ACTIVE,
-    Answer,
-    Change,
-    Changeset,
-    Failure,
-    Kind,
-    Proposal,
-    ProposalState,
-    Summary,
-    Usage,
-    now,
-)
+from app.core.base import now
+from app.core.changes import Answer, Change, Changeset, Summary, Usage
+from app.core.models import ACTIVE, Kind, Proposal, ProposalState
+from app.core.reports import Failure
 from tests import contract
 
 ANSWER = {"verdict": "fixed", "title": "t", "cause": "c", "change": "h", "risk": "low", "confidence": 0.5}

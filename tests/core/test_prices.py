@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.changes import Usage
 from app.core.errors import ConfigurationError
-from app.core.models import Usage
 from app.core.prices import cost
 from app.core.settings import PriceSettings, Settings, load
 

@@ -11,7 +11,6 @@ from redis.asyncio import Redis
 
 from app.core import queue
 from app.core.errors import QueueError
-from app.core.models import Failure, Recovery, Tick
 from app.core.queue import (
     FAILURE,
     RECOVERED,
@@ -23,6 +22,7 @@ from app.core.queue import (
     redis_settings,
     serialize,
 )
+from app.core.reports import Failure, Recovery, Tick
 
 
 @pytest.fixture

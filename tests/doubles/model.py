@@ -12,7 +12,7 @@ from app.demo.model import Client, Fault, Item, Request, message, outputs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.core.models import Usage
+    from app.core.changes import Usage
 
 Reply = Sequence[Item] | Fault
 

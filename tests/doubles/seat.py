@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.core import process
-from app.core.models import Answer, Lease
+from app.core.changes import Answer
+from app.core.models import Lease
 from app.core.redact import Redactor
 from app.core.settings import load
 from app.demo.model import ModelServer

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from app.core.models import LOG_LIMIT, Failure, Recovery
 from app.core.queue import Bell
 from app.core.redis import running
+from app.core.reports import LOG_LIMIT, Failure, Recovery
 from app.core.settings import load
 from tests.doubles.machine import Machine
 from tests.e2e import greeter

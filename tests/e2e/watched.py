@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.core.models import Failure, Recovery
 from app.core.queue import deserialize
 from app.core.redis import server_binary
+from app.core.reports import Failure, Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

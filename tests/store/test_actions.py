@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.core.base import now
 from app.core.errors import BadRequestError, ConflictError, NotFoundError
-from app.core.models import Kind, ProposalState, now
+from app.core.models import Kind, ProposalState
 from app.core.queue import Queue
 from app.store import actions, events, jobs, pauses, proposals
 

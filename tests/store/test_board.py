@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
+from app.core.base import now
+from app.core.changes import Usage
 from app.core.errors import BadRequestError
-from app.core.models import Failure, Kind, Need, ProposalState, Usage, now
+from app.core.models import Kind, Need, ProposalState
+from app.core.reports import Failure
 from app.store import board, events, incidents, proposals, runs
 from app.store.board import Filter
 from app.store.tables import proposals as table

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert, text
 
 from app.core import process
+from app.core.base import now
 from app.core.errors import ConfigurationError, StoreError
-from app.core.models import now
 from app.store import events, pauses
 from app.store.database import Store
 from app.store.tables import pauses as table

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import delete, insert, update
 
+from app.core.base import now
 from app.core.errors import BadRequestError, NotFoundError, StoreError
-from app.core.models import Event, now
 from app.store import events
 from app.store.tables import events as table
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from app.core.models import Event
     from app.store.database import Store
 
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.core.base import now
 from app.core.errors import NotFoundError
-from app.core.models import Failure, Incident, now
+from app.core.reports import Failure
 from app.store import incidents
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from app.core.models import Incident
     from app.store.database import Store
 
 NOON = now()

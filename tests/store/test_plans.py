@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
-from app.core.models import Kind, Need, now
+from app.core.base import now
+from app.core.models import Kind, Need
 from app.store import board, cursors, events, jobs, measures, proposals, runs
 from app.store.board import Filter
 from tests.store.kinds import sqlite_only

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event
 
+from app.core.base import now
+from app.core.changes import CheckResult
 from app.core.errors import BadRequestError, NotFoundError, StoreError
-from app.core.models import CheckResult, Failure, Incident, Kind, Proposal, ProposalState, now
+from app.core.models import Incident, Kind, Proposal, ProposalState
+from app.core.reports import Failure
 from app.store import incidents, proposals
 
 if TYPE_CHECKING:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.core.base import now
+from app.core.changes import Answer, Change, Changeset, CheckResult, Summary, Usage
 from app.core.errors import NotFoundError
-from app.core.models import Answer, Change, Changeset, CheckResult, Kind, Proposal, Run, Summary, Usage, now
+from app.core.models import Kind, Proposal, Run
 from app.store import proposals, runs
 
 if TYPE_CHECKING:

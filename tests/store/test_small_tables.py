@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 
-from app.core.models import Change, Changeset, CodexMd, Kind, ProposalState, now
+from app.core.base import now
+from app.core.changes import Change, Changeset, CodexMd
+from app.core.models import Kind, ProposalState
 from app.core.settings import load
 from app.store import deliveries, projects, proposals, results
 

@@ -4,7 +4,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from app.core.models import now
+from app.core.base import now
 from app.store import deliveries, events, tallies
 from app.store.database import Store
 from tests.store.test_migrations import ROWS

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
-from app.core.models import SILENT_AFTER, UnitCounts, UnitState, UnitStates, now
+from app.core.base import now
+from app.core.units import SILENT_AFTER, UnitCounts, UnitState, UnitStates
 from app.store import units
 from app.store.tables import watchers
 

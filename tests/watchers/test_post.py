@@ -8,8 +8,8 @@ import pytest
 
 from app.core import redis
 from app.core.errors import QueueError
-from app.core.models import Failure, Recovery
 from app.core.queue import Bell
+from app.core.reports import Failure, Recovery
 from app.core.settings import Settings
 from tests.cli.conftest import queued
 from watchers.post import Post

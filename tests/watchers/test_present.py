@@ -12,9 +12,9 @@ import pytest
 
 from app.commands.following import until
 from app.core import redis
-from app.core.models import UnitStates
 from app.core.queue import Bell, Queue
 from app.core.settings import ProjectSettings, Settings, WatchSettings
+from app.core.units import UnitStates
 from tests.cli.conftest import queued, redis_client
 from tests.watchers.bus import PlayedSystemd
 from tests.watchers.test_watching import BACK, Taken, come

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.core.models import Failure
+from app.core.reports import Failure
 from app.core.settings import load
 from tests.watchers.bus import PlayedSystemd
 from watchers.journal import Journal

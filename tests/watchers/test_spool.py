@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import WatchError
-from app.core.models import Failure, Recovery
+from app.core.reports import Failure, Recovery
 from watchers.spool import Spool
 
 ROOT = Path(__file__).parents[2]

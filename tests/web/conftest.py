@@ -13,9 +13,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.core.models import Answer, CheckResult, Failure, Kind, ProposalState, Usage, now
+from app.core.base import now
+from app.core.changes import Answer, CheckResult, Usage
+from app.core.models import Kind, ProposalState
 from app.core.queue import Bell
 from app.core.redact import Redactor
+from app.core.reports import Failure
 from app.core.settings import GitHubForge, LocalForge, ProjectSettings, Settings, WebSettings, WebToken
 from app.store import events, incidents, projects, proposals, runs
 from app.store.database import Store

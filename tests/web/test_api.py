@@ -6,7 +6,8 @@ import json
 import re
 from typing import Any
 
-from app.core.models import CheckResult, ProposalState
+from app.core.changes import CheckResult
+from app.core.models import ProposalState
 from app.store import events
 from tests import contract
 from tests.web.conftest import CANARY, Site, add_proposal

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.core.models import ProposalState, now
+from app.core.base import now
+from app.core.models import ProposalState
 from app.store import events, jobs, proposals
 from app.web.access import ACCESS, ANYONE
 from tests import contract

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.core.models import ProposalState, now
+from app.core.base import now
+from app.core.models import ProposalState
 from app.store import events, proposals
 from tests.web.conftest import TOKENS, Site, add_proposal
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
-from app.core.models import Failure
+from app.core.reports import Failure
 from app.store import events, incidents, proposals
 from tests.web.conftest import CANARY, add_proposal
 

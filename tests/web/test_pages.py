@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.core.models import CheckResult, ProposalState
+from app.core.changes import CheckResult
+from app.core.models import ProposalState
 from app.store import pauses
 from tests.web.conftest import CANARY, HOSTILE, Site, add_proposal, make_settings
 from tests.web.html_of import check_page, words_of
@@ -15,7 +16,7 @@ from tests.web.html_of import check_page, words_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.core.models import Verdict
+    from app.core.changes import Verdict
     from tests.web.conftest import Make
 
 

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.core.models import CodexMd, ProjectView, ProposalState, UnitCounts, UnitState, UnitStates, now
+from app.core.base import now
+from app.core.changes import CodexMd
+from app.core.models import ProjectView, ProposalState
+from app.core.units import UnitCounts, UnitState, UnitStates
 from app.store import projects, units
 from app.web.project_pages import Standing, files_at
 from tests.web.conftest import HOSTILE, Site, add_proposal

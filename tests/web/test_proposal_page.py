@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from app.core.models import ProposalState, now
+from app.core.base import now
+from app.core.models import ProposalState
 from app.core.settings_sections import PriceSettings
 from app.store import runs
 from tests.web.conftest import Site, add_proposal, make_settings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from app.core.models import now
+from app.core.base import now
 from app.core.settings import WebSettings, WebToken
 from app.store import events
 from app.store import sessions as table

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core.models import now
+from app.core.base import now
 from app.web import show
 
 

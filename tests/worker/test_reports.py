@@ -14,10 +14,11 @@ import pytest
 from redis.asyncio import Redis
 
 from app.core import redis
-from app.core.models import Failure, Recovery, UnitState, UnitStates
 from app.core.queue import FAILURE, UNITS, Bell, Queue, redis_settings, serialize
 from app.core.redact import Redactor
+from app.core.reports import Failure, Recovery
 from app.core.settings import load
+from app.core.units import UnitState, UnitStates
 from app.store import deliveries, events, incidents, units
 from app.store.database import Store
 from worker import main

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.core import guards
+from app.core.changes import Change, Changeset
 from app.core.errors import Refused
-from app.core.models import Change, Changeset
 from worker.agent import files
 
 if TYPE_CHECKING:

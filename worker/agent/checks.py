@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.core.changes import CheckResult
 from app.core.errors import Refused
-from app.core.models import CheckResult
 from worker.agent import prepare, sandbox, shell
 from worker.agent.worktree import checkout
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.core import process
-    from app.core.models import Changeset, Verdict
+    from app.core.changes import Changeset, Verdict
     from worker.agent.worktree import Tree
     from worker.context import Work
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.core import process
+from app.core.changes import Usage
 from app.core.errors import Failed, ProcessError, SandboxError, StopWork
-from app.core.models import Usage
 from worker.agent import codex_config, codex_threads, program, prompts, sandbox, taxonomy
 from worker.agent.codex_config import Retries
 from worker.agent.codex_events import Story

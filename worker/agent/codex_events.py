@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.models import Usage
+from app.core.changes import Usage
 
 SANDBOX_FAULT = "bwrap:"
 

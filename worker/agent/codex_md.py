@@ -6,8 +6,9 @@ import asyncio
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from app.core.changes import Changeset, Summary, Usage
 from app.core.errors import Failed, Refused, RetryLater, Skipped
-from app.core.models import Changeset, Kind, Summary, Usage
+from app.core.models import Kind
 from app.store import projects
 from worker.agent import results, summary
 from worker.agent.sandbox import box

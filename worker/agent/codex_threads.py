@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from app.core.models import Usage
+from app.core.changes import Usage
 from worker.agent.codex_events import tokens
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from app.core.changes import Change
 from app.core.errors import Refused
-from app.core.models import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.core.base import now
+from app.core.changes import Changeset
 from app.core.errors import Failed, Skipped, StopWork
-from app.core.models import ACTIVE, Changeset, Kind, NewJob, ProposalState, now
+from app.core.models import ACTIVE, Kind, NewJob, ProposalState
 from app.core.queue import Queue
 from app.store import events, incidents, proposals, runs
 from worker.agent import checks, codex_md, repair, triage

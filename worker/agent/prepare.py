@@ -25,7 +25,7 @@ from worker.git.folders import delete, replace, there
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from app.core.models import Changeset
+    from app.core.changes import Changeset
     from worker.agent.sandbox import Box
     from worker.agent.worktree import Tree
     from worker.context import Work

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from app.core.changes import Answer, Changeset, Usage
 from app.core.errors import Failed, Refused, Skipped, StopWork
-from app.core.models import Answer, Changeset, Usage
 from worker.agent import changes, codex, prepare, prompts, results
 from worker.agent.sandbox import box
 from worker.agent.worktree import checkout

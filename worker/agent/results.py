@@ -13,7 +13,8 @@ from worker.agent import codex, prompts
 from worker.git import objects
 
 if TYPE_CHECKING:
-    from app.core.models import Changeset, Run
+    from app.core.changes import Changeset
+    from app.core.models import Run
     from worker.agent.worktree import Tree
     from worker.context import Work
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.core.changes import Summary
 from app.core.errors import Failed, Refused
-from app.core.models import Summary
 from worker.agent import codex, prompts
 from worker.agent.codex_config import Retries
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from app.core.models import Changeset
+    from app.core.changes import Changeset
     from app.core.paths import StatePaths
     from worker.context import Work
     from worker.git.commands import Git

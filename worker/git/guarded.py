@@ -11,7 +11,7 @@ from worker.git import objects
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.core.models import Changeset
+    from app.core.changes import Changeset
     from app.core.redact import Redactor
     from app.core.settings_sections import LimitSettings
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pygit2
 from pygit2.enums import ConfigLevel, FileMode, MergeFlag, ObjectType, RepositoryOpenFlag
 
+from app.core.changes import Changeset
 from app.core.errors import GitError
-from app.core.models import Changeset
 from worker.git import trees
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import pygit2
 from pygit2.enums import FileMode
 
+from app.core.changes import Change
 from app.core.errors import GitError
-from app.core.models import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

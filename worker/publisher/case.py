@@ -10,7 +10,8 @@ from app.core.models import ACTIVE
 from app.store import incidents, proposals, runs
 
 if TYPE_CHECKING:
-    from app.core.models import Changeset, Incident, Proposal, Run
+    from app.core.changes import Changeset
+    from app.core.models import Incident, Proposal, Run
     from app.core.settings import ProjectSettings
     from worker.context import Work
     from worker.publisher.mirror import Mirror

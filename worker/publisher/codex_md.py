@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from app.core.models import CodexMd
+from app.core.changes import CodexMd
 from app.core.redact import printable
 from app.store import projects
 from worker.git import objects

@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from app.core.base import now
 from app.core.errors import GitError, Refused, RetryLater, Skipped
-from app.core.models import ACTIVE, NewJob, ProposalState, now
+from app.core.models import ACTIVE, NewJob, ProposalState
 from app.core.queue import Queue
 from app.store import events, jobs, proposals, runs
 from worker.forges.registry import forge_for

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from app.core.base import now
 from app.core.errors import Skipped
-from app.core.models import ACTIVE, Kind, NewJob, ProposalState, now
+from app.core.models import ACTIVE, Kind, NewJob, ProposalState
 from app.core.queue import Queue
 from app.store import deliveries, events, projects, proposals, results, runs
 from worker.git import objects
 from worker.publisher import codex_md, mirror
 
 if TYPE_CHECKING:
-    from app.core.models import CodexMd, Proposal, Run
+    from app.core.changes import CodexMd
+    from app.core.models import Proposal, Run
     from app.store.database import Tx
     from worker.context import Work
     from worker.publisher.mirror import Mirror

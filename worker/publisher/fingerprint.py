@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.core.models import Failure
+    from app.core.reports import Failure
 
 VERSION = 2
 

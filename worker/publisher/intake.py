@@ -8,21 +8,11 @@ from datetime import timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, TypeVar
 
-from app.core.models import (
-    ACTIVE,
-    LOG_LIMIT,
-    Failure,
-    Job,
-    Kind,
-    NewJob,
-    Proposal,
-    ProposalState,
-    Recovery,
-    Tick,
-    now,
-)
+from app.core.base import now
+from app.core.models import ACTIVE, Job, Kind, NewJob, Proposal, ProposalState
 from app.core.queue import RECOVERED, Queue
 from app.core.redact import printable
+from app.core.reports import LOG_LIMIT, Failure, Recovery, Tick
 from app.store import deliveries, events, incidents, jobs, proposals, runs
 from worker.publisher.fingerprint import fingerprint
 from worker.publisher.seen import tell

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from app.core.base import now
 from app.core.errors import RetryLater
-from app.core.models import ProposalState, now
+from app.core.models import ProposalState
 from app.store import proposals
 
 if TYPE_CHECKING:

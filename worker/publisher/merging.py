@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.core import logs
+from app.core.base import now
 from app.core.errors import GitError, PushRejectedError, Refused, RetryLater, Skipped
-from app.core.models import ProposalState, now
+from app.core.models import ProposalState
 from app.store import events, incidents, projects, proposals, runs
 from worker.git import objects
 from worker.publisher import anew, codex_md, mirror

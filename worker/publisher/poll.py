@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from app.core import logs
+from app.core.base import now
 from app.core.errors import Failed, ForgeAccessError, ForgeError, ForgeWaitError
-from app.core.models import ProposalState, now
+from app.core.models import ProposalState
 from app.store import events, projects, proposals, runs, troubles
 from worker.git import objects
 from worker.publisher import anew, codex_md, mirror

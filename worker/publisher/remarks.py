@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.core import durations, logs
+from app.core.base import now
 from app.core.errors import (
     BadRequestError,
     ConflictError,
     ForgeAccessError,
     ForgeRefusedError,
 )
-from app.core.models import NewJob, now
+from app.core.models import NewJob
 from app.core.queue import Queue
 from app.core.redact import printable
 from app.store import actions, jobs, proposals

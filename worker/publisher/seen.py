@@ -10,7 +10,8 @@ from app.store import events
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.core.models import Failure, Incident, Proposal
+    from app.core.models import Incident, Proposal
+    from app.core.reports import Failure
     from app.store.database import Tx
 
 FEW = 5

@@ -6,16 +6,17 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from app.core import logs
-from app.core.models import UnitState, now
+from app.core.base import now
 from app.core.redact import printable
+from app.core.units import UnitState
 from app.store import units
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from app.core.models import UnitStates
     from app.core.redact import Redactor
     from app.core.settings import Settings
+    from app.core.units import UnitStates
     from app.store.database import Store
 
 MOST = 2000

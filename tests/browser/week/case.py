@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from app.core.models import CheckResult, Kind, ProposalState, Verdict
+from app.core.changes import CheckResult, Verdict
+from app.core.models import Kind, ProposalState
 
 FORGES = {
     "greeter": "here",

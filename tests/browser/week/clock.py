@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from app.core import models
+from app.core import base
 from app.store import events
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def clock(week: Week) -> Iterator[None]:
         for name, module in list(sys.modules.items()):
             if name.startswith("app.store."):
                 for key, value in list(vars(module).items()):
-                    if value is models.now:
+                    if value is base.now:
                         held.enter_context(patch.object(module, key, lambda: week.moment))
         yield
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.core.models import Failure, Incident
+from app.core.reports import Failure
 from app.store import incidents
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from app.core.models import Proposal
+    from app.core.models import Incident, Proposal
     from tests.browser.week.case import Case
     from tests.browser.week.clock import Week
 

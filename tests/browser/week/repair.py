@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from app.core.models import Answer, Change, Changeset, Incident, Kind, ProposalState, Usage
+from app.core.changes import Answer, Change, Changeset, Usage
+from app.core.models import Incident, Kind, ProposalState
 from app.store import events, incidents, proposals, runs
 from tests.browser.week.case import PAGES, REPOS, Case
 from tests.browser.week.clock import sha

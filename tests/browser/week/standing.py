@@ -6,7 +6,9 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.core.models import CodexMd, ProposalState, UnitState, UnitStates
+from app.core.changes import CodexMd
+from app.core.models import ProposalState
+from app.core.units import UnitState, UnitStates
 from app.store import projects, units
 from tests.browser.week.case import REPOS, Case
 from tests.browser.week.clock import Week, hashed

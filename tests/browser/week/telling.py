@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
-from app.core import models
+from app.core import base
 from app.core.models import ProposalState
 from app.store import actions, events, projects
 from tests.browser.week.case import REPOS, Case
@@ -40,7 +40,7 @@ async def tell(
     store: Store, cases: Sequence[Case] = CASES, *, paused: bool = True, alone: bool = False
 ) -> dict[str, int]:
     """Let the week happen, and return the proposals' ids by their titles; `alone` is nothing around them."""
-    now = models.now()
+    now = base.now()
     week = Week(store, now, now)
     stories = [_story(week, case) for case in cases]
     if not alone:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.core.changes import Change, Changeset
 from app.core.errors import GitError, Refused
-from app.core.models import Change, Changeset
 from app.core.settings import LimitSettings
 from tests.worker.agent.conftest import PROJECT, Workshop
 from worker.agent.changes import take

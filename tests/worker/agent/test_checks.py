@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.changes import Change, Changeset, CheckResult, Verdict
 from app.core.errors import Refused
-from app.core.models import Change, Changeset, CheckResult, Verdict
 from tests.worker.agent.conftest import PROJECT, Workshop
 from worker.agent import shell
 from worker.agent.checks import Proof, judge, prove

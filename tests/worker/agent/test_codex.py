@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.changes import Usage
 from app.core.errors import Failed, RetryLater
-from app.core.models import Usage
 from app.demo.model import CALL, fields, message, outputs, patch, prompt, shell
 from tests.doubles.model import ANSWER, GARBAGE, NOTHING, Hang, Sequel, Status, Steps, always
 from tests.doubles.seat import PROJECT, seated, with_model

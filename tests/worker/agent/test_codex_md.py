@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from app.core.changes import Change, Changeset, Summary, Usage
 from app.core.errors import Failed, Refused, RetryLater, Skipped, StopWork
-from app.core.models import Change, Changeset, Kind, Summary, Usage
+from app.core.models import Kind
 from app.store import projects, runs, tables
 from tests.worker.agent.conftest import a_run
 from worker.agent import codex_md

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.core.changes import Change, Changeset, Usage
 from app.core.errors import RetryLater
-from app.core.models import Change, Changeset, Usage
 from tests.e2e import greeter
 from tests.worker.agent.conftest import a_run
 from worker.agent import results

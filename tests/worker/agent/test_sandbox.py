@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.core import process
+from app.core.changes import Answer
 from app.core.errors import SandboxError
-from app.core.models import Answer
 from app.demo.model import message, outputs, shell
 from tests.doubles.model import ANSWER, Hang, Steps, always
 from tests.doubles.seat import PROJECT, QUICK, with_model

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.core.changes import Summary
 from app.core.errors import Failed, Refused
-from app.core.models import Summary
 from app.core.redact import Redactor
 from app.demo.model import CALL, fields, message, outputs, prompt, shell
 from tests.doubles.model import Steps, always

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.core.changes import Usage
 from app.core.errors import Failed, PimaintenoError, Refused, RetryLater, SandboxError
-from app.core.models import Usage
 from app.demo.model import message, outputs, prompt, shell
 from tests.doubles.model import (
     ANSWER,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.core.base import now
 from app.core.errors import Skipped
-from app.core.models import Incident, now
+from app.core.models import Incident
 from worker.agent.triage import judge
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.core.changes import Change, Changeset
 from app.core.errors import GitError, RetryLater
-from app.core.models import Change, Changeset
 from tests.worker.agent.conftest import PROJECT, Workshop
 from worker.agent import files
 from worker.agent.worktree import checkout

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.core import process
+from app.core.base import now
+from app.core.changes import Change, Changeset
 from app.core.errors import GitError, PushRejectedError
-from app.core.models import Change, Changeset, now
 from tests.worker.git.backend import Backend
 from worker.git import commands, config, failures, folders, names, objects
 from worker.git.commands import Git, Login

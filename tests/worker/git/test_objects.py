@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.core.changes import Change, Changeset
 from app.core.errors import GitError
-from app.core.models import Change, Changeset
 from worker.git import objects
 
 if TYPE_CHECKING:

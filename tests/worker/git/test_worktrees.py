@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.core.base import now
+from app.core.changes import Change, Changeset
 from app.core.errors import GitError
-from app.core.models import Change, Changeset, now
 from worker.git import commands, config, objects
 
 if TYPE_CHECKING:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.core.models import Answer, Change, Changeset, CheckResult, Failure, Kind, NewJob, Tick, Usage, now
+from app.core.base import now
+from app.core.changes import Answer, Change, Changeset, CheckResult, Usage
+from app.core.models import Kind, NewJob
 from app.core.queue import Bell, Queue
 from app.core.redact import Redactor
+from app.core.reports import Failure, Tick
 from app.core.settings import load
 from app.store import actions, events, incidents, jobs, proposals, runs
 from app.store.database import Store

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.models import Answer, CheckResult, Incident, Kind, Proposal, ProposalState, Run, Usage
+from app.core.changes import Answer, CheckResult, Usage
+from app.core.models import Incident, Kind, Proposal, ProposalState, Run
 from app.core.redact import Redactor
 from worker.publisher import body, markup
 from worker.publisher.body import Facts, describe

@@ -13,7 +13,7 @@ from worker.publisher import codex_md
 from worker.publisher.codex_md import LIMIT
 
 if TYPE_CHECKING:
-    from app.core.models import CodexMd
+    from app.core.changes import CodexMd
     from tests.worker.publisher.conftest import House
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.core.models import NewJob, ProposalState, now
+from app.core.base import now
+from app.core.models import NewJob, ProposalState
 from app.core.queue import Queue
 from app.store import jobs
 from tests.worker.publisher.conftest import SECRET

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.core.models import Kind, Proposal, ProposalState, now
+from app.core.base import now
+from app.core.models import Kind, Proposal, ProposalState
 from worker.forges.base import Remote, Standing
 from worker.publisher.differences import Difference, Seen, difference
 

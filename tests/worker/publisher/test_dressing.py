@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.core.models import Kind, Proposal, ProposalState, Run, now
+from app.core.base import now
+from app.core.models import Kind, Proposal, ProposalState, Run
 from app.core.settings import ProjectSettings
 from tests.worker.publisher.conftest import ANSWER
 from worker.publisher.dressing import labels, owners
 
 if TYPE_CHECKING:
-    from app.core.models import Answer
+    from app.core.changes import Answer
 
 ROW = Proposal(
     id=1,

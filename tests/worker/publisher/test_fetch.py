@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.core.base import now
 from app.core.errors import GitError, Skipped
-from app.core.models import Kind, ProposalState, now
+from app.core.models import Kind, ProposalState
 from app.store import deliveries, projects
 from worker.publisher import mirror as mirrors
 

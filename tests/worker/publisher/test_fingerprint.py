@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.models import Failure
+from app.core.reports import Failure
 from worker.publisher.fingerprint import VERSION, evidence, fingerprint
 
 

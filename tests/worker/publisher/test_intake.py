@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.core.models import LOG_LIMIT, Failure, Kind, ProposalState, now
+from app.core.base import now
+from app.core.models import Kind, ProposalState
 from app.core.redact import Redactor
+from app.core.reports import LOG_LIMIT, Failure
 from app.store import deliveries
 from worker.publisher.intake import branch_of, failures, kept_log
 

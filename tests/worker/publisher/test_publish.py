@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.core.models import CheckResult, ProposalState, now
+from app.core.base import now
+from app.core.models import ProposalState
 from tests.worker.publisher.conftest import FIXED, PASSED
 from worker.forges.local import LocalForge
 from worker.publisher import mirror as mirrors
@@ -18,6 +19,7 @@ from worker.publisher import publish as publishing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.core.changes import CheckResult
     from tests.worker.publisher.conftest import House
 
 HEADINGS = ["## What failed", "## Why", "## The change", "## Proof", "## codex.md", "## Run"]

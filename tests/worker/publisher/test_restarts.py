@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.core.models import Recovery
+from app.core.reports import Recovery
 from app.store import deliveries
 from worker.publisher import intake
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from app.core.models import UnitState, UnitStates, now
+from app.core.base import now
+from app.core.units import UnitState, UnitStates
 from app.store import units
 from tests.worker.publisher.conftest import SECRET
 from worker.publisher import standing
 
 if TYPE_CHECKING:
-    from app.core.models import KnownUnit
+    from app.core.units import KnownUnit
     from tests.worker.publisher.conftest import House
 
 
