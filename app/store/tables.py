@@ -52,6 +52,8 @@ watchers = Table(
     Column("bus", Text, primary_key=True),  # one host may have several: the system's, and users'
     Column("heard_at", Time, nullable=False),
     Column("told", BigInteger, nullable=False),  # `sent` of its last full report
+    # of all watchers the highest belongs to the one whose units changed last
+    Column("changed", BigInteger, nullable=False, server_default="0"),
 )
 
 units = Table(

@@ -39,14 +39,30 @@ async def told(tx: AsyncConnection, report: UnitStates) -> bool:
     if not _is_newer(report.sent, last or 0):
         return False
     known = await _known(tx, report)
-    await _keep(tx, report, (each for each in report.items if _says_more(report, each, known)))
-    if report.full:
-        named = {(each.project, each.unit) for each in report.items}
-        gone = [key for key, row in known.items() if key not in named and _is_newer(report.sent, row["sent"])]
-        await _drop(tx, report, gone)
-    heard = {"heard_at": now(), **({"told": report.sent} if report.full else {})}
+    fresh = [each for each in report.items if _says_more(report, each, known)]
+    named = {(each.project, each.unit) for each in report.items}
+    rest = [key for key, row in known.items() if key not in named and _is_newer(report.sent, row["sent"])]
+    gone = rest if report.full else []
+    await _keep(tx, report, fresh)
+    await _drop(tx, report, gone)
+    heard: dict[str, Any] = {"heard_at": now(), **({"told": report.sent} if report.full else {})}
+    if fresh or gone:
+        heard["changed"] = 1 + await newest(tx)
     await tx.execute(update(watchers).where(watcher).values(heard))
     return True
+
+
+async def newest(tx: AsyncConnection) -> int:
+    """Return the number of the last change of any unit; 0 where there was none."""
+    return await tx.scalar(select(func.max(watchers.c.changed))) or 0
+
+
+async def changed(tx: AsyncConnection, after: int) -> dict[str, int]:
+    """Return the projects whose hosts told of a change after that number, each with its last change."""
+    there = and_(watchers.c.host == units.c.host, watchers.c.bus == units.c.bus)
+    query = select(units.c.project, func.max(watchers.c.changed)).join(watchers, there)
+    rows = await tx.execute(query.where(watchers.c.changed > after).group_by(units.c.project))
+    return dict(rows.all())
 
 
 async def of_project(tx: AsyncConnection, project: str) -> list[KnownUnit]:

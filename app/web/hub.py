@@ -30,6 +30,8 @@ MOST_AT_ONCE = 500
 MOST_WAITING = 64
 """Messages for one stream that its browser has not taken yet."""
 MOST_STREAMS = 1000
+UNITS = b'event: changed\ndata: {"event": null, "kind": "units", "project": null, "proposal": null}\n\n'
+"""Units are no lines of the history: the message has no id, and leaves the browser's bookmark where it is."""
 
 
 class TooManyStreamsError(PimaintenoError):
@@ -50,10 +52,14 @@ class Topic:
 
 @dataclass(eq=False)
 class Listener:
-    """One stream: what waits for it, and whether it is to end. It gets all that comes after line `since`."""
+    """One stream: what waits for it, and whether it is to end. It gets all that comes after line `since`.
+
+    With `units` it is also told when units change after the change of that number.
+    """
 
     topic: Topic
     since: int
+    units: int | None = None
     waiting: deque[bytes] = field(default_factory=deque)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     slow: asyncio.Event = field(default_factory=asyncio.Event)
@@ -113,12 +119,12 @@ class Hub:
             raise TooManyStreamsError(f"{MOST_STREAMS} pages listen already: close some, or try again later")
 
     @contextmanager
-    def listening(self, topic: Topic, newest: int) -> Iterator[Listener]:
+    def listening(self, topic: Topic, newest: int, units: int | None = None) -> Iterator[Listener]:
         """Add a stream until the block ends; `newest` is the last line that its caller has just seen."""
         if self._looking is None:
             self._seen = newest
             self._looking = asyncio.create_task(self._look(), name="live")
-        listener = Listener(topic, self._seen, over=self._closed)
+        listener = Listener(topic, self._seen, units, over=self._closed)
         self._listeners.add(listener)
         try:
             yield listener
@@ -158,6 +164,7 @@ class Hub:
             await asyncio.sleep(LOOK_AGAIN_S if away else LOOK_S)
             try:
                 await self._look_once()
+                await self._look_at_units()
             except StoreError as error:
                 if not away:
                     logs.get().warning("open pages are not told what happens", reason=str(error))
@@ -185,6 +192,20 @@ class Hub:
                 said[each.topic] = _messages(mark for mark in new if each.topic.has(mark))
             if said[each.topic]:
                 each.give(said[each.topic])
+
+    async def _look_at_units(self) -> None:
+        from app.store import units
+
+        asking = [(each, each.units) for each in self._listeners if each.units is not None]
+        if not asking:
+            return
+        async with self._store.read() as tx:
+            changed = await units.changed(tx, min(number for _, number in asking))
+        for each, known in asking:
+            ours = [number for project, number in changed.items() if each.topic.project in (None, project)]
+            if (last := max(ours, default=0)) > known:
+                each.units = last
+                each.give(UNITS)
 
 
 def reload_at(line: int) -> bytes:

@@ -35,22 +35,35 @@ ProjectName = Annotated[str | None, Query(max_length=200)]
 
 @router.api_route("/live", methods=["GET", "HEAD"])
 async def live(
-    web: TheWeb, request: Request, after: Line = None, proposal: Line = None, project: ProjectName = None
+    web: TheWeb,
+    request: Request,
+    after: Line = None,
+    proposal: Line = None,
+    project: ProjectName = None,
+    units: Line = None,
 ) -> Response:
-    """Stream what changes, from the line after `Last-Event-ID`, or `after`, or else from now on."""
+    """Stream what changes, from the line after `Last-Event-ID`, or `after`, or else from now on.
+
+    With `units` also that units changed after the change of that number.
+    """
     newest = await web.hub.newest()
     last = _line(request.headers.get("last-event-id"))
     web.hub.has_room()
     if request.method == "HEAD":
         return Response(media_type=Stream.media_type)
-    return Stream(web.hub, request, Topic(project, proposal), newest, after if last is None else last)
+    after = after if last is None else last
+    return Stream(web.hub, request, Topic(project, proposal), newest, after, units)
 
 
-async def watched(tx: Tx, *, proposal: int | None = None, project: str | None = None) -> str:
+async def watched(
+    tx: Tx, *, proposal: int | None = None, project: str | None = None, with_units: bool = False
+) -> str:
     """Return the query of the stream that a page listens to: what comes after what its transaction sees."""
-    from app.store import events
+    from app.store import events, units
 
     about = {"after": await events.newest(tx), "proposal": proposal, "project": project}
+    if with_units:
+        about["units"] = await units.newest(tx)
     return urlencode({name: value for name, value in about.items() if value is not None})
 
 
@@ -59,14 +72,23 @@ class Stream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, request: Request, topic: Topic, newest: int, after: int | None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        request: Request,
+        topic: Topic,
+        newest: int,
+        after: int | None,
+        units: int | None = None,
+    ) -> None:
         # a proxy such as nginx would hold messages back
         super().__init__((), headers={"X-Accel-Buffering": "no"})
         self._hub, self._request, self._topic, self._newest, self._after = hub, request, topic, newest, after
+        self._units = units
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send until one side ends it."""
-        with self._hub.listening(self._topic, self._newest) as listener:
+        with self._hub.listening(self._topic, self._newest, self._units) as listener:
             self.body_iterator = self._messages(listener)
             sending = asyncio.ensure_future(self.stream_response(send))
             ends = [

@@ -73,7 +73,7 @@ async def projects(web: TheWeb, request: Request) -> Response:
     async with web.store.read() as tx:
         views = await table.views(tx, web.settings)
         needs = await board.needing(tx)
-        live = await watched(tx)
+        live = await watched(tx, with_units=True)
     standings = [Standing(view, view.health, needs.get(view.name, 0)) for view in views]
     return page(
         request,
@@ -99,7 +99,7 @@ async def project(web: TheWeb, request: Request, name: str, cursor: Cursor = Non
         happened, _ = await events.page(tx, project=name, limit=EVENTS_OF_ONE)
         summary = await table.codex_md(tx, name)
         branch = configured.branch or await table.default_branch(tx, name)
-        live = await watched(tx, project=name)
+        live = await watched(tx, project=name, with_units=True)
         limits = Limits(
             open=await proposals.open_count(tx, name),
             most_open=web.settings.limits.open_proposals,

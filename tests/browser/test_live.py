@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import expect
 
-from app.store import events, proposals
+from app.core.units import UnitState, UnitStates
+from app.store import events, proposals, units
 from app.store.database import Store
 from tests.browser.conftest import WIDE, Watched, log_in
 from tests.browser.site import served, start
@@ -58,6 +60,26 @@ async def test_a_change_shows_within_a_second(visit: Visit, add: Add, store: Sto
         if taken[-1] < A_SECOND_MS:
             return
     raise AssertionError(f"none within a second, in ms: {taken}")
+
+
+@pytest.mark.parametrize("path", ["/projects", "/projects/greeter"])
+async def test_a_unit_that_changes_shows_by_itself(visit: Visit, store: Store, path: str) -> None:
+    """A person restarted it, say: no line of the history is written about that."""
+    host = f"pi-{uuid.uuid4().hex[:8]}"
+
+    async def tell(sent: int, *states: str) -> None:
+        items = (UnitState(project="greeter", unit="greeter.service", active=state) for state in states)
+        async with store.write() as tx:
+            await units.told(tx, UnitStates(host=host, sent=sent, full=True, items=tuple(items)))
+
+    await tell(1, "active")
+    page = await visit(path)
+    region = page.locator("#region")
+    before = await region.inner_text()
+    await tell(2, "failed")
+    await expect(region).not_to_have_text(before, timeout=SOON_MS)
+    await expect(region).to_contain_text(host if path != "/projects" else "failed", timeout=SOON_MS)
+    await tell(3)  # it has none any more: the tests share the store
 
 
 async def test_a_slow_network_brings_live_pages_too(visit: Visit) -> None:

@@ -165,3 +165,22 @@ async def test_hosts_and_projects_that_are_no_more_are_forgotten(store: Store) -
     assert await standing(store, "another") == {}
     async with store.read() as tx:
         assert len((await tx.execute(watchers.select())).all()) == 1
+
+
+async def test_what_changed_can_be_asked_for(store: Store) -> None:
+    async def changed(after: int) -> dict[str, int]:
+        async with store.read() as tx:
+            return await units.changed(tx, after)
+
+    assert await changed(0) == {}
+    await tell(store, report(1, state("a.service")), report(1, state("b.service", "other"), host="nas"))
+    assert await changed(0) == {"greeter": 1, "other": 2}
+    await tell(store, report(2, state("a.service")))  # the same again
+    assert await changed(2) == {}
+    await tell(store, report(3, state("a.service", **FAILED), full=False))
+    assert await changed(2) == {"greeter": 3}
+    await tell(store, report(4, state("a.service", **FAILED), state("c.service")))
+    await tell(store, report(5, state("a.service", **FAILED)))  # one is gone
+    assert await changed(4) == {"greeter": 5}
+    async with store.read() as tx:
+        assert await units.newest(tx) == 5

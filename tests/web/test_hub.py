@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.core.errors import StoreError
-from app.store import events
+from app.core.units import UnitState, UnitStates
+from app.store import events, units
 from app.web import hub as module
 from app.web.hub import Hub, TooManyStreamsError, Topic
 
@@ -33,7 +35,7 @@ async def tell(store: Store, *proposals: int, kind: str = "proposal.ci", project
     return last.id
 
 
-def heard(messages: bytes) -> list[tuple[int, int | None]]:
+def heard(messages: bytes) -> list[tuple[int | None, int | None]]:
     """The line and the proposal of each message."""
     told = [json.loads(line[6:]) for line in messages.decode().splitlines() if line.startswith("data: ")]
     return [(each["event"], each["proposal"]) for each in told]
@@ -116,6 +118,32 @@ async def test_what_was_missed(hub: Hub, store: Store, monkeypatch: pytest.Monke
     assert await hub.replayed(Topic(), after=last, upto=last) == b""
     monkeypatch.setattr(module, "MOST_AT_ONCE", 2)
     assert await hub.replayed(Topic(), after=first, upto=last) == module.reload_at(last)
+
+
+async def test_who_shows_units_hears_that_they_changed(hub: Hub, store: Store) -> None:
+    async def stands(sent: int, project: str, active: str) -> None:
+        item = UnitState(project=project, unit="a.service", load="loaded", active=active)
+        async with store.write() as tx:
+            told = UnitStates(host=f"{project}-host", sent=sent, full=True, items=(item,))
+            assert await units.told(tx, told)
+
+    await stands(1, "greeter", "active")
+    with (
+        hub.listening(Topic(), 0, 0) as late,
+        hub.listening(Topic(project="greeter"), 0, 1) as ours,
+        hub.listening(Topic(project="another"), 0, 1) as other,
+        hub.listening(Topic(), 0) as without,
+    ):
+        assert await late.next(timeout_s=10) == module.UNITS  # what changed while the page was on its way
+        await stands(2, "greeter", "active")  # says nothing new
+        await stands(1, "another", "active")
+        assert await other.next(timeout_s=10) == module.UNITS
+        assert ours.waiting == deque()
+        await stands(3, "greeter", "failed")
+        assert await ours.next(timeout_s=10) == module.UNITS
+        assert heard(module.UNITS) == [(None, None)]
+        assert b"id:" not in module.UNITS
+        assert (other.waiting, without.waiting) == (deque(), deque())
 
 
 async def test_one_that_takes_nothing_is_cut_off(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

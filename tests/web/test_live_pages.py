@@ -50,6 +50,7 @@ async def test_a_page_fetches_its_region_again_when_something_happens(site: Site
     assert address.split("after=")[1].split("&")[0] == str(told.id - 1)
     assert ("proposal=1" in address) == path.startswith("/proposals")
     assert ("project=greeter" in address) == ("greeter" in path)
+    assert ("&units=0" in address) == path.startswith("/projects")
 
 
 async def test_the_library_adds_no_style_and_leaves_the_page_where_it_is_told_no(site: Site) -> None:
