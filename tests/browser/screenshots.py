@@ -45,7 +45,7 @@ PICTURES = (
     Picture("first-dark", "/", "dark"),
     Picture("proposal", "/proposals/{Greet people who have one name only}", height=1300),
     Picture("narrow", "/", width=390, height=844, scale=2.0),
-    Picture("history", "/history"),
+    Picture("history", "/history", height=750),
     Picture("project", "/projects/camera", height=1200),
 )
 PATHS = {
@@ -64,6 +64,9 @@ PATHS = {
     "refused": "/proposals/{Start the pump before the valve opens}",
     "history": "/history",
     "filtered": "/history?kind=proposal.&actor=ann",
+    "line": "/history/100",
+    "file": "/proposals/{Make the lock file anew after the registry moved}/files/0",
+    "sessions": "/sessions",
     "missing": "/proposals/99999",
     "login": "/login",
 }
@@ -140,7 +143,10 @@ def _take(
     _still(page)
     page.screenshot(path=path, full_page="--all" in sys.argv, animations="disabled")
     context.close()
-    print(f"{path}: {path.stat().st_size // 1024} KB")
+    size = path.stat().st_size
+    print(f"{path}: {size // 1024} KB")
+    if size > MOST_BYTES and "--all" not in sys.argv:
+        raise SystemExit(f"{path.name} is larger than {MOST_BYTES // 1024} KB: show less of the page")
 
 
 def _still(page: Page) -> None:
@@ -149,7 +155,8 @@ def _still(page: Page) -> None:
 
 def _address(path: str, ids: dict[str, int]) -> str:
     before, brace, rest = path.partition("{")
-    return f"{before}{ids[rest[:-1]]}" if brace else path
+    title, _, after = rest.partition("}")
+    return f"{before}{ids[title]}{after}" if brace else path
 
 
 if __name__ == "__main__":

@@ -28,7 +28,10 @@ _HOSTS = 10
 _ROOM = {"log": 12_000, "words": 4_000, "files": 8_000, "checks": 8_000, "diff": 24_000, "notes": 2_000}
 
 PROVEN = "Proven: at least one check fails without this change and passes with it."
-NOT_SHOWN = "No check shows the failure: every check passes without this change too. Please look closely."
+NOT_SHOWN = (
+    "No check shows the failure: without this change, every check that could be started passes too. "
+    "Please look closely."
+)
 NO_CHECKS = (
     "No checks are configured for this project, so nothing shows that the change works. It stays a draft."
 )
