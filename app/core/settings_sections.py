@@ -185,6 +185,13 @@ class PriceSettings(Section):
     cached: Dollars
     output: Dollars
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_whole_name(cls, given: object) -> object:
+        if isinstance(given, dict) and any(isinstance(value, dict) for value in given.values()):
+            raise ValueError('a model\'s name with a dot goes in quotation marks, as in [prices."gpt-5.5"]')
+        return given
+
 
 class WatchSettings(Section):
     """`[watch]`: the host events that become reports."""

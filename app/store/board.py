@@ -9,7 +9,7 @@ from sqlalchemy import Double, func, or_, select, type_coerce
 
 from app.core.models import Need, ProposalState
 from app.store import cursors, needs, tallies
-from app.store.proposals import proposal
+from app.store.proposals import LISTED, proposal
 from app.store.runs import tokens_since
 from app.store.search import contains, in_list, needle
 from app.store.tables import incidents, proposals
@@ -150,10 +150,10 @@ async def _whole(
     *more: ColumnElement[Any],
     order: Sequence[ColumnElement[Any]],
 ) -> Sequence[RowMapping]:
-    """Return whole rows of some ids."""
+    """Return the rows of some ids, whole but for their descriptions."""
     query = (
         select(
-            proposals,
+            *LISTED,
             func.coalesce(incidents.c.count, 0).label("count"),
             incidents.c.hosts,
             some.c.last_at,

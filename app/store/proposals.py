@@ -26,6 +26,8 @@ SECOND_THOUGHTS = timedelta(days=14)
 _COUNT = func.coalesce(incidents.c.count, 0).label("count")
 _BOTH = proposals.outerjoin(incidents, proposals.c.incident_id == incidents.c.id)
 _WITH_INCIDENT: Select[Any] = select(proposals, _COUNT, incidents.c.hosts).select_from(_BOTH)
+LISTED = tuple(column for column in proposals.c if column.name != "body")
+"""What lists tell of a proposal: descriptions are most of a row, and none is in a list."""
 _VERSIONS: Select[Any] = select(
     proposals.c.id, proposals.c.updated_at, _COUNT, incidents.c.hosts
 ).select_from(_BOTH)
@@ -189,10 +191,14 @@ async def page(
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Proposal], str | None]:
-    """Return proposals, newest first, and the next cursor; `open` is working, waiting and open."""
+    """Return proposals, newest first, and the next cursor; `open` is working, waiting and open.
+
+    They come without their descriptions.
+    """
     # rows are long: ids are sorted, and few rows are read whole
     ids = _ids(state=state, project=project, kind=kind, cursor=cursor, limit=limit)
-    query = _WITH_INCIDENT.where(proposals.c.id.in_(ids)).order_by(proposals.c.id.desc())
+    rows = select(*LISTED, _COUNT, incidents.c.hosts).select_from(_BOTH)
+    query = rows.where(proposals.c.id.in_(ids)).order_by(proposals.c.id.desc())
     return cursors.split([proposal(row) for row in (await tx.execute(query)).mappings()], limit)
 
 

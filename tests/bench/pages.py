@@ -133,7 +133,7 @@ async def _change(store: Store, number: int) -> int:
 
 def _tell_slowest(bare: http.client.HTTPConnection) -> None:
     for took, statement in json.loads(_ask(bare, "/bench"))["slowest"]:
-        print(f"query: {took:5.1f} ms  {' '.join(statement.split())[:150]}")
+        print(f"query: {took:5.1f} ms  {' '.join(statement.split()).partition(' FROM ')[2][:150]}")
 
 
 def _memory(ours: http.client.HTTPConnection, bare: http.client.HTTPConnection) -> None:

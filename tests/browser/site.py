@@ -24,7 +24,7 @@ from tests.browser.week.case import FORGES, REPOS
 from tests.browser.week.telling import CASES, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from app.core.settings import Settings
 
@@ -58,8 +58,15 @@ class Site:
         assert self.process.wait(timeout=15) == 0, self.said
 
 
-def configure(folder: Path, port: int, *, web: str = "", more: str = "") -> Path:
-    """Write the week's configuration; `web` is more of its section `[web]`, `more` more tables."""
+def configure(
+    folder: Path, port: int, *, web: str = "", more: str = "", known: Callable[[str], str] | None = None
+) -> Path:
+    """Write the week's configuration; `web` is more of its section `[web]`, `more` more tables.
+
+    With `known` our address is the one that the browser reaches us at; it returns tables that name it.
+    """
+    ours = f"http://127.0.0.1:{port}" if known else OURS
+    more += known(ours) if known else ""
     tokens = "".join(
         f'[web.tokens.{role}]\ntoken = "{token}"\nrole = "{role}"\n' for role, token in TOKENS.items()
     )
@@ -78,7 +85,7 @@ def configure(folder: Path, port: int, *, web: str = "", more: str = "") -> Path
     path = folder / "pimainteno.toml"
     path.write_text(
         f'state_dir = "{folder / "state"}"\nredis_url = "{NO_REDIS}"\n'
-        f'public_url = "{OURS}"\n[web]\nport = {port}\n{web}{tokens}'
+        f'public_url = "{ours}"\n[web]\nport = {port}\n{web}{tokens}'
         f'[forges.here]\nkind = "local"\n[forges.hub]\nkind = "github"\n[forges.lab]\nkind = "gitlab"\n'
         f'[prices."gpt-5.5"]\ninput = 1.25\ncached = 0.125\noutput = 10.0\n'
         f"{projects}{more}",
@@ -113,12 +120,18 @@ def place_store(configuration: Path, store: Path) -> None:
 
 @contextmanager
 def served(
-    folder: Path, *, store: Path | None = None, web: str = "", more: str = "", zone: str = ""
+    folder: Path,
+    *,
+    store: Path | None = None,
+    web: str = "",
+    more: str = "",
+    known: Callable[[str], str] | None = None,
+    zone: str = "",
 ) -> Iterator[Site]:
     """Serve a copy of a store, the week's by default, until the block ends; `zone` is the host's."""
     for attempt in range(TRIES):
         port = free_port()
-        configuration = configure(folder, port, web=web, more=more)
+        configuration = configure(folder, port, web=web, more=more, known=known)
         place_store(configuration, store or filled()[0])
         site = start(configuration, port, zone)
         if site is not None:

@@ -1,3 +1,5 @@
+"""One look at the history for all streams, on each kind of database."""
+
 from __future__ import annotations
 
 import asyncio
@@ -12,9 +14,12 @@ from app.core.units import UnitState, UnitStates
 from app.store import events, units
 from app.web import hub as module
 from app.web.hub import Hub, TooManyStreamsError, Topic
+from tests.store.conftest import database, path, store, template, url
 
 if TYPE_CHECKING:
     from app.store.database import Store
+
+__all__ = ["database", "path", "store", "template", "url"]  # instead of this folder's one database
 
 
 @pytest.fixture(autouse=True)
