@@ -47,10 +47,10 @@ class Items:
         return [self._made(Version.of(one), proposal(self._redactor, one)) for one in found]
 
     def events(self, found: Iterable[Event]) -> list[str]:
-        """Return lines of the history, none of which ever changes."""
+        """Return lines of the history, none of which ever changes, save that a database is restored."""
         return [
-            self._kept.find(self._key(one.id))
-            or self._made(one.id, self._redactor.data(one.model_dump(mode="json")))
+            self._kept.find(self._key((one.id, one.at)))
+            or self._made((one.id, one.at), self._redactor.data(one.model_dump(mode="json")))
             for one in found
         ]
 
