@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import respx
 
 from app.core.settings import GitLabForge as GitLabSettings
 from tests.doubles.gitlab import GitLab
 from tests.doubles.origin import made
+from tests.worker.forges import github_routes
 from worker.forges.base import NewProposal, Remote
 from worker.forges.gitlab.answers import Place
 from worker.forges.gitlab.forge import GitLabForge
@@ -16,7 +18,7 @@ from worker.forges.gitlab.lab import Lab
 from worker.forges.pacer import Pacer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.doubles.origin import Origin
@@ -72,3 +74,10 @@ def forge(gitlab: GitLab) -> GitLabForge:
 async def opened(forge: GitLabForge, draft: NewProposal = DRAFT) -> Remote:
     await forge.look()
     return await forge.open(draft)
+
+
+@pytest.fixture
+def api() -> Iterator[respx.MockRouter]:
+    """The routes of a GitHub: a test says what each answers."""
+    with respx.mock(base_url=github_routes.API, assert_all_called=False) as router:
+        yield router

@@ -2,78 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import respx
 
 from app.core.errors import ForgeAccessError, ForgeError, ForgeRefusedError
 from app.core.settings import GitHubForge as GitHubSettings
-from worker.forges.base import NewProposal, Remote
-from worker.forges.github.answers import Place
-from worker.forges.github.forge import GitHubForge, on_github
-from worker.forges.github.hub import Hub
-from worker.forges.pacer import Pacer
+from worker.forges.base import Remote
+from worker.forges.github.forge import on_github
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-API = "https://ghe.example/api/v3"
-TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
-REMOTE = Remote(3, "https://ghe.example/me/greeter/pull/3")
-DRAFT = NewProposal(
-    id=7,
-    branch="pimainteno/fix/greeter.service-0a1b2c3d",
-    base="main",
-    head="1" * 40,
-    title="Greet an empty line",
-    body="## What failed\n",
-    draft=True,
-    labels=("pimainteno",),
-    reviewers=("octocat", "me/crew"),
-    assignees=("hubot",),
+    import respx
+from tests.worker.forges.github_routes import (
+    API,
+    DRAFT,
+    NOT_FOUND,
+    REMOTE,
+    REPO,
+    TOKEN,
+    invalid,
+    make,
+    pull,
+    sent,
 )
-REPO: dict[str, Any] = {
-    "full_name": "Me/greeter",
-    "html_url": "https://ghe.example/me/greeter",
-    "private": True,
-    "archived": False,
-    "permissions": {"push": True},
-}
-NOT_FOUND = {"message": "Not Found"}
-
-
-def pull(number: int = 3, **more: Any) -> dict[str, Any]:
-    head = {"ref": DRAFT.branch, "sha": DRAFT.head, "repo": {"full_name": "me/greeter"}}
-    url = f"https://ghe.example/me/greeter/pull/{number}"
-    return {"number": number, "html_url": url, "state": "open", "draft": True, "head": head, **more}
-
-
-def invalid(*errors: object) -> httpx.Response:
-    return httpx.Response(422, json={"message": "Validation Failed", "errors": list(errors)})
-
-
-async def at_once(_: float) -> None:
-    """Wait for nobody."""
-
-
-def make(**settings: Any) -> GitHubForge:
-    given = GitHubSettings.model_validate({"kind": "github", "api_url": API, "token": TOKEN, **settings})
-    place = Place("greeter", "hub", "me/greeter", given.app_id)
-    return GitHubForge(Hub(place, given, Pacer(pause=at_once)), "https://ghe.example/me/greeter.git")
-
-
-def sent(route: respx.Route) -> list[Any]:
-    return [json.loads(call.request.content) for call in route.calls]
-
-
-@pytest.fixture
-def api() -> Iterator[respx.MockRouter]:
-    with respx.mock(base_url=API, assert_all_called=False) as router:
-        yield router
 
 
 async def test_a_look_tells_address_visibility_and_the_login_of_git(api: respx.MockRouter) -> None:
@@ -299,55 +252,3 @@ async def test_update_points_it_to_another_branch_where_its_own_is_gone(api: res
     await make().update(replace(REMOTE, base=DRAFT.base), DRAFT)
     text = {"title": DRAFT.title, "body": DRAFT.body}
     assert sent(route) == [text | {"base": DRAFT.base}, text]
-
-
-async def test_dressing_asks_for_what_is_missing_and_notes_what_is_refused(api: respx.MockRouter) -> None:
-    api.get("/repos/me/greeter/pulls/3").respond(json=pull(assignees=[]))
-    api.get("/repos/me/greeter/labels/pimainteno").respond(404, json=NOT_FOUND)
-    made = api.post("/repos/me/greeter/labels").respond(201, json={})
-    labelled = api.post("/repos/me/greeter/issues/3/labels").respond(json=[])
-    assigned = api.post("/repos/me/greeter/issues/3/assignees").respond(201, json=pull(assignees=[]))
-    asked = api.post("/repos/me/greeter/pulls/3/requested_reviewers")
-    no = {"message": "Reviews may only be requested from collaborators."}
-    refusal = httpx.Response(422, json=no)
-    asked.side_effect = [refusal, refusal, httpx.Response(201, json=pull())]
-    reviewer, assignee = await make().dress(REMOTE, DRAFT)
-    assert reviewer.startswith("reviewer octocat: ")
-    assert "Reviews may only be requested from collaborators" in reviewer
-    assert "assignee hubot: GitHub left it out" in assignee
-    assert [body["name"] for body in sent(made)] == ["pimainteno"]
-    assert sent(labelled) == [{"labels": ["pimainteno"]}]
-    assert sent(assigned) == [{"assignees": ["hubot"]}]
-    one, two = {"reviewers": ["octocat"]}, {"team_reviewers": ["crew"]}
-    assert sent(asked) == [one | two, one, two]
-
-
-async def test_what_is_dressed_is_left_alone(api: respx.MockRouter) -> None:
-    there = pull(
-        labels=[{"name": "PiMainteno"}],
-        requested_reviewers=[{"login": "Octocat"}],
-        requested_teams=[{"slug": "crew"}],
-        assignees=[{"login": "hubot"}],
-    )
-    api.get("/repos/me/greeter/pulls/3").respond(json=there)
-    assert await make().dress(REMOTE, DRAFT) == ()
-    assert [call.request.method for call in api.calls] == ["GET"]
-
-
-async def test_a_label_that_somebody_makes_meanwhile_is_used(api: respx.MockRouter) -> None:
-    api.get("/repos/me/greeter/pulls/3").respond(json=pull())
-    api.get("/repos/me/greeter/labels/needs%20a%2Flook").respond(404, json=NOT_FOUND)
-    api.post("/repos/me/greeter/labels").side_effect = [invalid({"field": "name", "code": "already_exists"})]
-    labelled = api.post("/repos/me/greeter/issues/3/labels").respond(json=[])
-    only = NewProposal(7, "b", "main", "1", "t", "b", draft=True, labels=("needs a/look",))
-    assert await make().dress(REMOTE, only) == ()
-    assert sent(labelled) == [{"labels": ["needs a/look"]}]
-
-
-async def test_a_token_that_ended_stops_the_dressing_instead_of_becoming_a_note(
-    api: respx.MockRouter,
-) -> None:
-    api.get("/repos/me/greeter/pulls/3").respond(json=pull())
-    api.get("/repos/me/greeter/labels/pimainteno").respond(401, json={"message": "Bad credentials"})
-    with pytest.raises(ForgeAccessError, match="make a new token"):
-        await make().dress(REMOTE, DRAFT)

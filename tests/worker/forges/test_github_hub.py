@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.core.errors import ConfigurationError, ForgeAccessError, ForgeError, ForgeWaitError
-from tests.worker.forges.test_github import API, DRAFT, NOT_FOUND, REPO, make, pull
+from tests.worker.forges.github_routes import API, DRAFT, NOT_FOUND, REPO, make, pull
 from worker.forges.pacer import Pacer, of
 
 if TYPE_CHECKING:

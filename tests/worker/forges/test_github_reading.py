@@ -11,7 +11,7 @@ import respx
 from app.core.errors import ForgeAccessError, ForgeError
 from tests.doubles.github import Fault, GitHub
 from tests.worker.forges.github_place import BRANCH, REPO, TOKEN, Clock, forge_of, mended
-from tests.worker.forges.test_github import API, make, pull
+from tests.worker.forges.github_routes import API, make, pull
 from worker.forges.base import Capabilities, Comment, Remote
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from app.core.errors import ForgeAccessError, ForgeError, ForgeRefusedError, For
 from app.core.settings import GitHubForge as GitHubSettings
 from tests.doubles.github import Fault, GitHub
 from tests.worker.forges.github_place import BRANCH, REPO, TOKEN, Clock, forge_of, mended
-from tests.worker.forges.test_github import API, make
+from tests.worker.forges.github_routes import API, make
 from worker.forges.base import Reaction, Remote
 from worker.forges.github.answers import Place
 from worker.forges.github.forge import GitHubForge

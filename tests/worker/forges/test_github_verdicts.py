@@ -11,7 +11,7 @@ import respx
 from app.core.errors import ForgeAccessError
 from tests.doubles.github import Fault, GitHub
 from tests.worker.forges.github_place import BRANCH, REPO, TOKEN, Clock, forge_of, mended
-from tests.worker.forges.test_github import API, make
+from tests.worker.forges.github_routes import API, make
 from worker.forges.base import Remote, Standing
 
 if TYPE_CHECKING:
