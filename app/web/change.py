@@ -112,7 +112,7 @@ def _shown(number: int, file: FileDiff, html: Markup | None, left_out: int) -> S
     return ShownFile(
         number=number,
         name=file.name,
-        what=file.what,
+        what=f"{file.what}, binary" if file.binary else file.what,
         notes=tuple(notes),
         added=file.added,
         removed=file.removed,

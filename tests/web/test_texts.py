@@ -139,6 +139,7 @@ def test_binary_files_and_modes_are_said(texts: Texts) -> None:
     text = "diff --git a/x b/x\nold mode 100644\nnew mode 100755\nBinary files a/x and b/x differ\n"
     file = texts.change(text).files[0]
     assert file.notes == ("mode 100644 → 100755", "binary file: its content is not shown")
+    assert file.what == "changed, binary"
     assert file.html is None
 
 
