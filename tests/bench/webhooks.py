@@ -62,7 +62,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from sqlalchemy import insert
-from app.core.models import now
+from app.core.base import now
 from app.store.database import Store
 from app.store.tables import deliveries
 

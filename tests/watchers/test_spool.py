@@ -161,7 +161,7 @@ def test_a_folder_that_cannot_be_is_an_error(place: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from app.core.models import Failure
+from app.core.reports import Failure
 from watchers.spool import Spool
 spool = Spool(Path(sys.argv[1]))
 spool.put(Failure(id="before", project="greeter", unit="greeter.service", host="pi"))
@@ -206,7 +206,7 @@ def test_kill_9_in_the_middle_of_put_leaves_a_whole_report_or_none(
 MANY = """
 import sys
 from pathlib import Path
-from app.core.models import Failure
+from app.core.reports import Failure
 from watchers.spool import Spool
 spool = Spool(Path(sys.argv[1]))
 for n in range(100000):
