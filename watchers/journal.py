@@ -31,7 +31,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.01, 0.3
 LINES_S, END_S = 0.6, 2.0
 """Longest waits for a run's lines after that entry, and for it: a busy journald takes them in late."""
 TIMEOUT_S = 10.0
-OUTPUT_FIELDS = "MESSAGE,MESSAGE_ID,INVOCATION_ID,USER_INVOCATION_ID,_SYSTEMD_INVOCATION_ID"
+OUTPUT_FIELDS = "MESSAGE,MESSAGE_ID,INVOCATION_ID,USER_INVOCATION_ID,_SYSTEMD_INVOCATION_ID,_PID"
 OUTPUT_LIMIT = 2 << 20
 MANY_LINES = 50
 """A log of so many lines may still be on its way into the journal."""
@@ -55,6 +55,7 @@ class Entry:
     ends: bool
     by_manager: bool
     invocation: str
+    pid: str = ""
 
 
 class Journal:
@@ -66,10 +67,11 @@ class Journal:
         self._redactor = Redactor()
 
     async def tail(
-        self, unit: str, invocation: str, *, max_lines: int = 200, max_bytes: int = LOG_LIMIT
+        self, unit: str, invocation: str, *, pid: int = 0, max_lines: int = 200, max_bytes: int = LOG_LIMIT
     ) -> str:
         """Return the end of the log of exactly that invocation: its own lines and systemd's about it.
 
+        `pid` is the run's main process, by which lines are known that were filed without an invocation.
         Oldest line first, redacted, `max_bytes` of UTF-8 at most; "" where the journal no longer has it.
         Without an invocation it is the unit's log since the host started. Waits up to 2 s for
         systemd's word that the run has ended, and of these up to 600 ms after it for the run's own lines.
@@ -79,18 +81,18 @@ class Journal:
             return ""
         matches = _matches(unit, invocation, user=self._user)
         before: list[Entry] = []
-        entries = await self._of_run(unit, invocation, max_lines)
+        entries = await self._of_run(unit, invocation, pid, max_lines)
         wait_s, waited_s, since_end_s = FIRST_WAIT_S, 0.0, 0.0
         while not _is_whole(unit, entries, before) and waited_s < END_S and since_end_s < LINES_S:
             await asyncio.sleep(wait_s)
             waited_s += wait_s
             since_end_s += wait_s if any(entry.ends for entry in entries) else 0
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-            before, entries = entries, await self._of_run(unit, invocation, max_lines)
+            before, entries = entries, await self._of_run(unit, invocation, pid, max_lines)
         lines = await self._lines(_without_restarts(entries), matches, max_bytes)
         return self._capped(lines, max_lines, max_bytes)
 
-    async def _of_run(self, unit: str, invocation: str, max_lines: int) -> list[Entry]:
+    async def _of_run(self, unit: str, invocation: str, pid: int, max_lines: int) -> list[Entry]:
         """Return the newest entries of one run, with those that journald filed without its invocation.
 
         It does so where the process was gone before it could ask whose line that was.
@@ -100,7 +102,7 @@ class Journal:
             return await self._entries(matches, max_lines)
         all_runs = _matches(unit, "", user=self._user)[1:]
         entries = await self._entries(all_runs, 2 * max_lines)
-        ours = _one_run(entries, invocation)
+        ours = _one_run(entries, invocation, str(pid or ""))
         whole = len(entries) < 2 * max_lines or len(ours) >= max_lines or entries[:1] != ours[:1]
         return ours[-max_lines:] if ours and whole else await self._entries(matches, max_lines)
 
@@ -225,17 +227,27 @@ def _entry(fields: Mapping[str, Any]) -> Entry | None:
     said_of = fields.get("INVOCATION_ID") or fields.get("USER_INVOCATION_ID")
     invocation = said_of or fields.get("_SYSTEMD_INVOCATION_ID") or ""
     cursor, text = str(fields.get("__CURSOR", "")), _text(fields["MESSAGE"])
-    return Entry(cursor, text, ends, by_manager=bool(said_of), invocation=str(invocation))
+    pid = str(fields.get("_PID", ""))
+    return Entry(cursor, text, ends, by_manager=bool(said_of), invocation=str(invocation), pid=pid)
 
 
-def _one_run(entries: list[Entry], invocation: str) -> list[Entry]:
-    """Return a run's own entries, and those of no run that follow one of them."""
+def _one_run(entries: list[Entry], invocation: str, pid: str) -> list[Entry]:
+    """Return a run's own entries, and those of no run that its main process wrote or that follow one of them.
+
+    What follows its end, and comes from another process than a known main one, may be of the next run: that
+    can write before systemd says that it has started.
+    """
     run: list[Entry] = []
-    strays_are_ours = False
+    follows = has_ended = False
     for entry in entries:
         if entry.invocation:
-            strays_are_ours = entry.invocation == invocation
-        if strays_are_ours:
+            follows = entry.invocation == invocation
+            has_ended |= follows and entry.ends
+            ours = follows
+        else:
+            by_main = bool(pid) and entry.pid == pid
+            ours = by_main or (follows and not (pid and has_ended))
+        if ours:
             run.append(entry)
     return run
 

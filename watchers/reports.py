@@ -108,7 +108,7 @@ class Reporter:
     async def _log(self, round_: Round) -> str:
         """Return the round's log; where it cannot be read, why not: the failure is reported all the same."""
         try:
-            log = await self._journal.tail(round_.unit, round_.invocation)
+            log = await self._journal.tail(round_.unit, round_.invocation, pid=round_.pid)
         except PimaintenoError as error:
             if str(error) != self._no_log:
                 self._no_log = str(error)

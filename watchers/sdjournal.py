@@ -20,7 +20,7 @@ LOCAL_ONLY, CURRENT_USER = 1, 8
 """Flags of sd_journal_open(3); journalctl has the first by default, and for `--user` the second."""
 OPTIONS = ("--boot",)
 """What journalctl alone understands among the matches."""
-FIELDS = ("MESSAGE", "MESSAGE_ID", "INVOCATION_ID", "USER_INVOCATION_ID", "_SYSTEMD_INVOCATION_ID")
+FIELDS = ("MESSAGE", "MESSAGE_ID", "INVOCATION_ID", "USER_INVOCATION_ID", "_SYSTEMD_INVOCATION_ID", "_PID")
 TAKES: dict[str, list[object]] = {
     "open": [POINTER(c_void_p), c_int],
     "open_directory": [POINTER(c_void_p), c_char_p, c_int],

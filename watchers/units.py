@@ -26,6 +26,7 @@ TYPE_PROPERTIES = {
     "NRestarts": "restarts",
     "ExecMainCode": "code",
     "ExecMainStatus": "status",
+    "ExecMainPID": "pid",
 }
 """Of the type's own interface; each type has some of these."""
 FIELDS = UNIT_PROPERTIES | TYPE_PROPERTIES
@@ -61,6 +62,7 @@ class Unit:
     restarts: int | None = None
     code: int = 0
     status: int = 0
+    pid: int = 0
     missed: Round | None = None
     """A round that ended without a state that says so; whoever judges the unit takes it."""
 
@@ -74,7 +76,7 @@ class Unit:
         grew = restarts is not None and self.restarts is not None and self.restarts > restarts
         if grew and self.result not in SUCCESS:
             elapsed, at = time.monotonic(), datetime.now(UTC)
-            self.missed = replace(round_of(self), invocation=before, at=at, began=elapsed)
+            self.missed = replace(round_of(self), invocation=before, at=at, began=elapsed, pid=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class Round:
     """By the monotonic clock, in seconds."""
 
     changed_us: int = 0
+    pid: int = 0
+    """Of its main process; 0 where that is not known."""
 
     @property
     def key(self) -> str:
@@ -128,6 +132,7 @@ def round_of(unit: Unit) -> Round:
         at=at,
         began=began if 0 < began <= elapsed else elapsed,
         changed_us=unit.changed_us,
+        pid=unit.pid,
     )
 
 

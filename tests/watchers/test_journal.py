@@ -98,6 +98,25 @@ async def test_a_line_of_a_process_that_was_gone_belongs_to_the_run_before_it(pl
     assert (await journal.tail(UNIT, OTHER)).splitlines() == ["the next run", "the next run's"]
 
 
+async def test_a_run_that_writes_before_it_has_started_is_known_by_its_main_process(plant: Plant) -> None:
+    """A busy host's journald can take a line in before systemd's word of the start; seen on systemd 252."""
+    journal = plant.write(
+        plant.entry("boom of the first", _SYSTEMD_UNIT=UNIT, _PID="7"),
+        plant.entry("its child's", _SYSTEMD_UNIT=UNIT, _PID="8"),
+        plant.systemd("started", mid="0" * 32),
+        plant.entry("a child's", _SYSTEMD_UNIT=UNIT, _PID="9"),
+        plant.systemd("the first failed"),
+        plant.entry("boom of the second", _SYSTEMD_UNIT=UNIT, _PID="10"),
+        plant.entry("late", _SYSTEMD_UNIT=UNIT, _PID="7"),
+        plant.systemd("started", OTHER, mid="0" * 32),
+        plant.systemd("the second failed", OTHER),
+    )
+    first = await journal.tail(UNIT, RUN, pid=7)
+    assert first.splitlines() == ["boom of the first", "started", "a child's", "the first failed", "late"]
+    second = await journal.tail(UNIT, OTHER, pid=10)
+    assert second.splitlines() == ["boom of the second", "started", "the second failed"]
+
+
 async def test_a_run_is_found_behind_many_lines_of_later_ones(plant: Plant) -> None:
     later = [plant.own(f"later {number}", OTHER) for number in range(30)]
     journal = plant.write(plant.own("boom"), plant.systemd("Failed with result 'exit-code'."), *later)

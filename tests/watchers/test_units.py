@@ -70,7 +70,9 @@ def test_why_a_unit_failed(result: str, code: int, status: int, expected: tuple[
 
 def test_a_round_has_the_facts() -> None:
     unit = Unit("a.service")
-    unit.hear({"Result": "exit-code", "NRestarts": 2, "ExecMainCode": 1, "ExecMainStatus": 3})
+    unit.hear(
+        {"Result": "exit-code", "NRestarts": 2, "ExecMainCode": 1, "ExecMainStatus": 3, "ExecMainPID": 42}
+    )
     before = time.monotonic() - 5
     unit.hear(
         {
@@ -81,7 +83,7 @@ def test_a_round_has_the_facts() -> None:
         }
     )
     found = round_of(unit)
-    assert (found.invocation, found.key, found.restarts) == ("ea2a", "ea2a", 2)
+    assert (found.invocation, found.key, found.restarts, found.pid) == ("ea2a", "ea2a", 2, 42)
     assert found.at == datetime.fromtimestamp(1_795_489_270.450675, UTC)
     assert found.began == pytest.approx(before, abs=1e-5)
 
