@@ -16,11 +16,8 @@ from tests.doubles.postgres import postgres
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = [
-    "booted",
-    "machine",
-    "postgres",
-]  # for all folders: a session's fixture imported twice would be made twice
+# for all folders: a session's fixture imported twice would be made twice
+__all__ = ["booted", "machine", "postgres"]
 
 # A shell starts its background jobs with Ctrl-C ignored, and all that we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pwd
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.core import process
 from app.core.errors import ProcessError, WatchError
 from app.core.redact import Redactor, printable
 from app.core.reports import LOG_LIMIT
 from watchers import sdjournal
+from watchers.entries import entry_of, is_whole, one_run, parsed, without_restarts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-ENDED = frozenset(
-    {
-        "d9b373ed55a64feb8242e02dbe79a49c",  # Failed with result '...'
-        "7ad2d189f7e94e70a38c781354912448",  # Deactivated successfully.
-    }
-)
-"""MESSAGE_ID of what systemd says after a run's own last line (systemd's sd-messages.h)."""
+    from watchers.entries import Entry
+
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.01, 0.3
 LINES_S, END_S = 0.6, 2.0
-"""Longest waits for a run's lines after that entry, and for it: a busy journald takes them in late."""
+"""Longest waits for a run's lines after systemd's word of its end, and for that word itself."""
 TIMEOUT_S = 10.0
 OUTPUT_FIELDS = "MESSAGE,MESSAGE_ID,INVOCATION_ID,USER_INVOCATION_ID,_SYSTEMD_INVOCATION_ID,_PID"
 OUTPUT_LIMIT = 2 << 20
-MANY_LINES = 50
-"""A log of so many lines may still be on its way into the journal."""
 ENTRY_LIMIT = 4096
 """Bytes of one entry that are shown; also what `journalctl -o json` prints of a field at most."""
 LOOK_LIMIT = 1 << 20
@@ -44,18 +35,6 @@ LOOKS = 4
 EARLIER = "[earlier lines left out]\n"
 INVOCATION = re.compile(r"[0-9a-f]{32}")
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of the journal; `text` is None where it is longer than `ENTRY_LIMIT`."""
-
-    cursor: str
-    text: str | None
-    ends: bool
-    by_manager: bool
-    invocation: str
-    pid: str = ""
 
 
 class Journal:
@@ -83,13 +62,13 @@ class Journal:
         before: list[Entry] = []
         entries = await self._of_run(unit, invocation, pid, max_lines)
         wait_s, waited_s, since_end_s = FIRST_WAIT_S, 0.0, 0.0
-        while not _is_whole(unit, entries, before) and waited_s < END_S and since_end_s < LINES_S:
+        while not is_whole(unit, entries, before) and waited_s < END_S and since_end_s < LINES_S:
             await asyncio.sleep(wait_s)
             waited_s += wait_s
             since_end_s += wait_s if any(entry.ends for entry in entries) else 0
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
             before, entries = entries, await self._of_run(unit, invocation, pid, max_lines)
-        lines = await self._lines(_without_restarts(entries), matches, max_bytes)
+        lines = await self._lines(without_restarts(entries), matches, max_bytes)
         return self._capped(lines, max_lines, max_bytes)
 
     async def _of_run(self, unit: str, invocation: str, pid: int, max_lines: int) -> list[Entry]:
@@ -102,7 +81,7 @@ class Journal:
             return await self._entries(matches, max_lines)
         all_runs = _matches(unit, "", user=self._user)[1:]
         entries = await self._entries(all_runs, 2 * max_lines)
-        ours = _one_run(entries, invocation, str(pid or ""))
+        ours = one_run(entries, invocation, str(pid or ""))
         whole = len(entries) < 2 * max_lines or len(ours) >= max_lines or entries[:1] != ours[:1]
         return ours[-max_lines:] if ours and whole else await self._entries(matches, max_lines)
 
@@ -111,14 +90,14 @@ class Journal:
         found = await asyncio.to_thread(
             sdjournal.newest, self._directory, matches, max_lines, user=self._user, longest=ENTRY_LIMIT
         )
-        if entries := [entry for fields in found if (entry := _entry(fields))]:
+        if entries := [entry for fields in found if (entry := entry_of(fields))]:
             return entries
         argv = self._argv("json", OUTPUT_FIELDS, max_lines, matches)
         try:
             done = await process.run(argv, timeout_s=TIMEOUT_S, limit=OUTPUT_LIMIT)
         except ProcessError as error:
             raise WatchError(f"the journal cannot be read: {error}. Install systemd on this host.") from error
-        entries = [entry for line in done.stdout.split(b"\n") if (entry := _entry(_parsed(line)))]
+        entries = [entry for line in done.stdout.split(b"\n") if (entry := entry_of(parsed(line)))]
         said = done.stderr.decode(errors="replace")
         closed = "ermission" in said or ("You are currently not seeing" in said and not self._user)
         if closed and not entries:
@@ -208,77 +187,6 @@ def _matches(unit: str, invocation: str, *, user: bool) -> list[str]:
         return [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"{prefix}INVOCATION_ID={invocation}", manager]
     own = [f"_SYSTEMD_{prefix}UNIT={unit}", *([manager] if user else [])]
     return ["--boot", *own, "+", f"{prefix}UNIT={unit}", manager]
-
-
-def _parsed(line: bytes) -> Mapping[str, Any]:
-    """Return what one line of `-o json` holds; nothing for one that is cut."""
-    try:
-        fields = json.loads(line)
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
-
-
-def _entry(fields: Mapping[str, Any]) -> Entry | None:
-    """Return an entry; None for one without a message."""
-    if "MESSAGE" not in fields:
-        return None
-    ends = fields.get("MESSAGE_ID") in ENDED if isinstance(fields.get("MESSAGE_ID"), str) else False
-    said_of = fields.get("INVOCATION_ID") or fields.get("USER_INVOCATION_ID")
-    invocation = said_of or fields.get("_SYSTEMD_INVOCATION_ID") or ""
-    cursor, text = str(fields.get("__CURSOR", "")), _text(fields["MESSAGE"])
-    pid = str(fields.get("_PID", ""))
-    return Entry(cursor, text, ends, by_manager=bool(said_of), invocation=str(invocation), pid=pid)
-
-
-def _one_run(entries: list[Entry], invocation: str, pid: str) -> list[Entry]:
-    """Return a run's own entries, and those of no run that its main process wrote or that follow one of them.
-
-    What follows its end, and comes from another process than a known main one, may be of the next run: that
-    can write before systemd says that it has started.
-    """
-    run: list[Entry] = []
-    follows = has_ended = False
-    for entry in entries:
-        if entry.invocation:
-            follows = entry.invocation == invocation
-            has_ended |= follows and entry.ends
-            ours = follows
-        else:
-            by_main = bool(pid) and entry.pid == pid
-            ours = by_main or (follows and not (pid and has_ended))
-        if ours:
-            run.append(entry)
-    return run
-
-
-def _is_whole(unit: str, entries: list[Entry], before: list[Entry]) -> bool:
-    """Tell whether a run's log is there: systemd's word of its end can overtake what the run itself wrote."""
-    own = [entry for entry in entries if not entry.by_manager]
-    if not any(entry.ends for entry in entries) or (unit.endswith(".service") and not own):
-        return False
-    short = len(own) < MANY_LINES and all(entry.text is not None for entry in own)
-    return short or entries == before
-
-
-def _without_restarts(entries: list[Entry]) -> list[Entry]:
-    """Leave out what systemd says after a run's end, of restarts and limits: in a loop each says another.
-
-    Lines of the run's own can come that late.
-    """
-    ended = next((number for number, entry in enumerate(entries, 1) if entry.ends), len(entries))
-    return entries[:ended] + [entry for entry in entries[ended:] if not entry.by_manager]
-
-
-def _text(value: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds
-    """Return a field's text: bytes that are not UTF-8 come as numbers, a repeated field as a list."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(each, int) for each in value):
-        return bytes(each & 0xFF for each in value).decode(errors="replace")
-    if isinstance(value, list):
-        return "\n".join(_text(each) or "" for each in value)
-    return str(value)
 
 
 def _exported(raw: bytes) -> tuple[bytes, int]:

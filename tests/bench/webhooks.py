@@ -11,10 +11,6 @@ middle of its work. Prints medians, the ratios, the p99 and what was lost.
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
-import hmac
-import json
 import os
 import platform
 import shutil
@@ -26,18 +22,15 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.core import redis
-from app.core.models import Kind, ProposalState
 from app.core.queue import Bell
 from app.core.reports import Failure
 from app.core.settings import load
-from app.store import proposals
-from app.store.database import Store
+from tests.bench.webhooks_sent import REPO, SECRET, add_proposals, deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,16 +39,11 @@ if TYPE_CHECKING:
 
 DELIVERIES = int(os.environ.get("DELIVERIES", "2000"))
 """In each round, to each of the two."""
-ROUNDS, PROPOSALS = 5, 50
+ROUNDS = 5
 BURST = 8
 """Connections at once; GitHub sends what one push leads to side by side."""
 RATE, SECONDS, WARM_S = 50, 20, 5
 REPORTS_AHEAD = 500
-SECRET = "bench-secret-0123456789"
-REPO = "me/greeter"
-EVENTS = ("pull_request", "check_run", "status", "pull_request_review", "check_suite", "push")
-EXAMPLES = Path(__file__).parents[1] / "data/webhooks/github.jsonl.gz"
-
 BARE = """
 import hashlib, hmac, sys
 from contextlib import asynccontextmanager
@@ -109,7 +97,7 @@ async def main() -> None:
     started: list[subprocess.Popen[bytes]] = []
     try:
         async with redis.running(settings) as url:
-            await _add_proposals(settings)
+            await add_proposals(settings)
             started.append(web := _start(place, "-m", "app.cli", "--config", str(config), "web"))
             database = f"sqlite+aiosqlite:///{place}/bare.sqlite3"
             started.append(_start(place, "-c", BARE, database, SECRET, str(bare)))
@@ -135,51 +123,8 @@ async def main() -> None:
         shutil.rmtree(place)
 
 
-async def _add_proposals(settings: Settings) -> None:
-    async with Store.opened(settings.database_url_effective) as store, store.write() as tx:
-        for number in range(1, PROPOSALS + 1):
-            branch = f"pimainteno/fix/greeter.service-{number:08x}"
-            made = await proposals.create(tx, project="greeter", kind=Kind.FIX, branch=branch, title="x")
-            about = {"state": ProposalState.OPEN, "number": number, "head_sha": f"{number:040x}"}
-            await proposals.update(tx, made.id, **about)
-
-
-def _deliveries() -> Iterator[tuple[str, bytes]]:
-    """Yield ids and requests without end: real payloads, about our proposals in turn."""
-    bodies = []
-    with gzip.open(EXAMPLES, "rt", encoding="utf-8") as lines:
-        examples = [json.loads(line) for line in lines]
-    for number in range(1, PROPOSALS + 1):
-        event = EVENTS[number % len(EVENTS)]
-        payload = next(payload for name, payload in examples if name == event)
-        body = json.dumps(_about(event, payload, number)).encode()
-        bodies.append((event, body, hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()))
-    while True:
-        for event, body, signature in bodies:
-            delivery = str(uuid.uuid4())
-            head = (
-                f"POST /webhooks/hub HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: GitHub-Hookshot/0000000\r\n"
-                f"Accept: */*\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-                f"X-GitHub-Delivery: {delivery}\r\nX-GitHub-Event: {event}\r\nX-GitHub-Hook-ID: 1\r\n"
-                f"X-Hub-Signature-256: sha256={signature}\r\n\r\n"
-            )
-            yield delivery, head.encode() + body
-
-
-def _about(event: str, payload: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return a payload about one of our proposals."""
-    branch, head = f"pimainteno/fix/greeter.service-{number:08x}", f"{number:040x}"
-    payload = {**payload, "repository": {**payload["repository"], "full_name": REPO}}
-    if event.startswith("pull_request"):
-        pull = {**payload["pull_request"], "number": number, "head": {"ref": branch, "sha": head}}
-        return {**payload, "number": number, "pull_request": pull}
-    if event in payload:
-        return {**payload, event: {**payload[event], "head_branch": branch, "head_sha": head}}
-    return {**payload, "sha": head, "ref": f"refs/heads/{branch}", "after": head}
-
-
 async def _rates(ours: int, bare: int, connections: int) -> None:
-    sent = _deliveries()
+    sent = deliveries()
     for port in (ours, bare):
         await _send(port, sent, 200, connections)  # both have imported all
     rates: dict[int, list[float]] = {ours: [], bare: []}
@@ -247,7 +192,7 @@ async def _feed(settings: Settings, bell: Bell, done: asyncio.Event) -> None:
 
 async def _steadily(port: int, seconds: int) -> list[float]:
     """Return the seconds from the moment at which each was to be sent until its answer."""
-    sent, took = _deliveries(), []
+    sent, took = deliveries(), []
     free: asyncio.Queue[_Connection] = asyncio.Queue()
 
     async def one(at: float) -> None:
@@ -269,7 +214,7 @@ async def _steadily(port: int, seconds: int) -> list[float]:
 
 async def _killed(settings: Settings, web: subprocess.Popen[bytes], port: int) -> None:
     """Kill the web process while it answers; each delivery that it has accepted must be a row."""
-    sent, accepted = _deliveries(), set()
+    sent, accepted = deliveries(), set()
 
     async def one() -> None:
         with suppress(OSError, EOFError):

@@ -7,9 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import psutil
-import pytest
 
-from app.core.queue import Bell
 from app.core.redis import running
 from app.core.reports import LOG_LIMIT, Failure, Recovery
 from app.core.settings import load
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 LEAKED = "sk-live-in-the-log-0123456789abcdef"
 LEGAL = r"legal:-_.\x2d\x40-AZaz09@a:-_.\x2f"
 ROUNDS = 50
-FLOOD = 10_000
 
 
 async def test_a_failing_unit_becomes_an_open_proposal(house: House, machine: Machine) -> None:
@@ -272,30 +269,6 @@ async def test_reports_wait_while_redis_is_away(house: House, machine: Machine) 
         found = await sent(house, url)
         assert sorted(report.unit for report in found) == units
         assert all(isinstance(report, Failure) and "boom" in report.log for report in found)
-
-
-@pytest.mark.timeout(300)
-async def test_ten_thousand_failures_are_one_run(house: House) -> None:
-    """In little memory; how fast is the benchmark's to say."""
-    house.start("worker", "--role", "publisher")
-    await until(lambda: is_in("worker ready", house))
-    worker = psutil.Process(house.processes[0].pid)
-    async with Bell(f"unix://{house.state}/redis/redis.sock") as bell:
-        for number in range(FLOOD):
-            await bell.failure(
-                Failure(
-                    project="greeter",
-                    unit="greeter.service",
-                    host="pi",
-                    exit_status="1",
-                    invocation=f"{number:032x}",
-                    log=greeter.LOG,
-                )
-            )
-    await until(lambda: counted(house, FLOOD), wait_s=200)
-    assert worker.memory_info().rss < 160e6
-    assert house.column("select count(*) from incidents") == "1"
-    assert house.column("select count(*) from runs") == "1"
 
 
 async def test_how_a_unit_stands_is_known_while_it_fails_and_once_it_is_repaired(
