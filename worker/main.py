@@ -16,7 +16,7 @@ from arq.worker import Worker, func
 from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
-from app.core import logs, redis
+from app.core import garbage, logs, redis
 from app.core.errors import PimaintenoError, StoreError
 from app.core.queue import (
     FAILURE,
@@ -82,6 +82,7 @@ async def serve(settings: Settings, roles: Sequence[str] = (AGENT, PUBLISHER)) -
             tasks.append(asyncio.create_task(_sweep_for_ever(desk)))
             tasks.append(asyncio.create_task(_poll_for_ever(desk)))
         tasks.append(asyncio.create_task(_tidy_for_ever(desk, roles)))
+        garbage.freeze()
         logs.get().info("worker ready", roles=list(roles))
         await _until_stopped(tasks)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import FastAPI
 
-from app.core import logs
+from app.core import garbage, logs
 from app.core.errors import PimaintenoError
 from app.core.queue import Bell
 from app.core.redact import Redactor
@@ -140,6 +140,7 @@ async def serve(
         await webhooks.prepare(app.state.web)
         if tell is not None and not demo:
             await first.welcome(app.state.web, tell)
+        garbage.freeze()
         apps = [app, create_webhook_app(app.state.web)][: len(listeners)]
         await _serve(list(zip(apps, listeners, strict=True)), ended, ready)
 
