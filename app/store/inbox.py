@@ -94,14 +94,18 @@ async def take(tx: AsyncConnection, arrivals: Sequence[Arrival]) -> list[Taken]:
     ours = [_of(one, finds) for one in arrivals]
     results = [_result(one, found) for one, found in zip(arrivals, ours, strict=True)]
     new = await _written(tx, zip(arrivals, ours, results, strict=True))
+    led = [found if _is_first(arrival, new) else None for arrival, found in zip(arrivals, ours, strict=True)]
+    looks = await _looks(tx, [each for found in led for each in found or ()])
     taken = []
-    for arrival, found, result in zip(arrivals, ours, results, strict=True):
-        key = (arrival.source, arrival.delivery_id)
-        if key in new:
-            new.remove(key)  # the same delivery may have come twice at once
-            taken.append(Taken(result, tuple(await _work(tx, arrival, found))))
-        else:
+    for arrival, found, result in zip(arrivals, led, results, strict=True):
+        if found is None:
             taken.append(Taken(KNOWN))
+            continue
+        made = [looks.pop(each.id) for each in found if each.id in looks]
+        if arrival.whole:
+            polls = [await jobs.poll(tx, project) for project in arrival.projects]
+            made += [job for job in polls if job is not None]
+        taken.append(Taken(result, tuple(made)))
     return taken
 
 
@@ -169,8 +173,14 @@ def _once(tx: AsyncConnection) -> ReturningInsert[Any]:
     return _ONCE[name]
 
 
-async def _work(tx: AsyncConnection, arrival: Arrival, found: Sequence[_Found]) -> list[Job]:
-    made = [await jobs.reconcile(tx, each.id) for each in found if not each.waits]
-    if arrival.whole:
-        made += [await jobs.poll(tx, project) for project in arrival.projects]
-    return [job for job in made if job is not None]
+def _is_first(arrival: Arrival, new: set[tuple[str, str]]) -> bool:
+    """Tell whether a delivery is new, and take it out: the same one may have come twice at once."""
+    key = (arrival.source, arrival.delivery_id)
+    first = key in new
+    new.discard(key)
+    return first
+
+
+async def _looks(tx: AsyncConnection, found: Sequence[_Found]) -> dict[int, Job]:
+    ids = [each.id for each in found if not each.waits]
+    return await jobs.reconcile(tx, *ids) if ids else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, or_, select, update
 
 from app.core.errors import LeaseLostError, NotFoundError
 from app.core.models import Job, Lease, NewJob
@@ -17,7 +17,7 @@ from app.store.clock import db_now
 from app.store.tables import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 _PENDING = ("queued", "running")
 RECONCILE, POLL = "reconcile", "poll"
 LOOKS = (RECONCILE, POLL)
+_NEW = (
+    insert(jobs)
+    .values(
+        state="queued", not_before=db_now() + bindparam("after_s"), created_at=db_now(), updated_at=db_now()
+    )
+    .returning(jobs, sort_by_parameter_order=True)
+)
 
 
 class Due(NamedTuple):
@@ -36,17 +43,7 @@ class Due(NamedTuple):
 
 async def add(tx: AsyncConnection, job: NewJob) -> Job:
     """Put work into the outbox; ring its id once the transaction is over."""
-    new = insert(jobs).values(
-        queue=job.queue,
-        name=job.name,
-        args=job.args,
-        proposal_id=job.args.get("proposal_id"),
-        state="queued",
-        not_before=db_now() + job.after_s,
-        created_at=db_now(),
-        updated_at=db_now(),
-    )
-    return _job((await tx.execute(new.returning(jobs))).mappings().one())
+    return (await _add(tx, [job]))[0]
 
 
 async def get(tx: AsyncConnection, job_id: int) -> Job:
@@ -70,19 +67,31 @@ async def requested(tx: AsyncConnection, names: Iterable[str], proposal_id: int)
     return [_job(row) for row in (await tx.execute(select(jobs).where(ours).order_by(jobs.c.id))).mappings()]
 
 
-async def reconcile(tx: AsyncConnection, proposal_id: int) -> Job | None:
-    """Have a proposal read from its forge; None where a job that is due will do so anyway.
+async def reconcile(tx: AsyncConnection, *proposal_ids: int) -> dict[int, Job]:
+    """Have proposals read from their forge, and return the jobs by proposal.
 
-    One that has begun may have read already, so it is not enough. One that was put off, for the forge was
-    away, is taken forward: there is only ever one that waits.
+    None is made where one that is due will do so anyway; one that has begun may have read already, so it is
+    not enough. One that was put off, for the forge was away, is taken forward.
     """
-    queued = (jobs.c.proposal_id == proposal_id) & (jobs.c.name == RECONCILE) & (jobs.c.state == "queued")
-    if await tx.scalar(select(jobs.c.id).where(queued, jobs.c.not_before <= db_now()).limit(1)) is not None:
-        return None
-    now = update(jobs).where(queued).values(not_before=db_now(), rung_at=None).returning(jobs)
-    if (row := (await tx.execute(now)).mappings().first()) is not None:
-        return _job(row)
-    return await add(tx, NewJob(queue=Queue.PUBLISHER, name=RECONCILE, args={"proposal_id": proposal_id}))
+    waits = jobs.c.proposal_id.in_(proposal_ids) & (jobs.c.name == RECONCILE) & (jobs.c.state == "queued")
+    due = (jobs.c.not_before <= db_now()).label("due")
+    found: dict[int, bool] = {}
+    for row in await tx.execute(select(jobs.c.proposal_id, due).where(waits)):
+        found[row.proposal_id] = found.get(row.proposal_id, False) or row.due
+    looks = []
+    if put_off := [each for each in found if not found[each]]:
+        forward = update(jobs).where(waits, jobs.c.proposal_id.in_(put_off))
+        rows = await tx.execute(forward.values(not_before=db_now(), rung_at=None).returning(jobs))
+        looks = [_job(row) for row in rows.mappings()]
+    looks += await _add(
+        tx,
+        [
+            NewJob(queue=Queue.PUBLISHER, name=RECONCILE, args={"proposal_id": each})
+            for each in dict.fromkeys(proposal_ids)
+            if each not in found
+        ],
+    )
+    return {job.args["proposal_id"]: job for job in looks}
 
 
 async def poll(tx: AsyncConnection, project: str) -> Job | None:
@@ -188,6 +197,23 @@ async def due(tx: AsyncConnection, *, ring_again_s: float, limit: int = 100) -> 
         update(jobs).where(jobs.c.id.in_(found)).values(rung_at=db_now()).returning(jobs.c.id, jobs.c.queue)
     )
     return sorted(Due(row.id, row.queue) for row in await tx.execute(rung))
+
+
+async def _add(tx: AsyncConnection, new: Sequence[NewJob]) -> list[Job]:
+    if not new:
+        return []
+    rows = [
+        {
+            "queue": job.queue,
+            "name": job.name,
+            "args": job.args,
+            "proposal_id": job.args.get("proposal_id"),
+            "after_s": job.after_s,
+        }
+        for job in new
+    ]
+    made = await tx.execute(_NEW, rows if len(rows) > 1 else rows[0])
+    return [_job(row) for row in made.mappings()]
 
 
 def _due() -> ColumnElement[bool]:

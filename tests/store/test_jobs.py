@@ -251,24 +251,36 @@ async def test_pending_finds_what_is_not_over(store: Store) -> None:
 async def test_a_look_that_waits_is_the_only_one(store: Store) -> None:
     """It comes at once when it was put off. One that has begun does not count: it may have read already."""
     async with store.write() as tx:
-        first = await jobs.reconcile(tx, 3)
-        assert first is not None
-        assert await jobs.reconcile(tx, 3) is None
-        assert await jobs.reconcile(tx, 4) is not None
+        first = (await jobs.reconcile(tx, 3))[3]
+        assert await jobs.reconcile(tx, 3) == {}
+        fourth = (await jobs.reconcile(tx, 4))[4]
     lease = await take(store, first)
     assert lease is not None
     async with store.write() as tx:
         await jobs.later(tx, lease, after_s=600, reason="the forge is away", counts=False)
     assert await take(store, first) is None
     async with store.write() as tx:
-        again = await jobs.reconcile(tx, 3)
-        assert again is not None
-        assert again.id == first.id
+        looks = await jobs.reconcile(tx, 5, 4, 3, 5)  # none waits, one is due, one was put off
+    assert looks.keys() == {5, 3}
+    assert looks[3].id == first.id
+    assert looks[5].id not in {first.id, fourth.id}
+    assert looks[5].args == {"proposal_id": 5}
     assert await take(store, first) is not None
     async with store.write() as tx:
-        second = await jobs.reconcile(tx, 3)
-        assert second is not None
+        second = (await jobs.reconcile(tx, 3))[3]
         assert second.id != first.id
+
+
+async def test_a_look_put_off_stays_so_beside_one_that_is_due(store: Store) -> None:
+    async with store.write() as tx:
+        first = (await jobs.reconcile(tx, 3))[3]
+    lease = await take(store, first)
+    assert lease is not None
+    async with store.write() as tx:
+        assert (await jobs.reconcile(tx, 3))[3].id != first.id  # the first one has begun
+        await jobs.later(tx, lease, after_s=600, reason="the forge is away", counts=False)
+        assert await jobs.reconcile(tx, 3) == {}
+    assert await take(store, first) is None
 
 
 async def test_a_whole_project_is_looked_at_once(store: Store) -> None:
@@ -284,10 +296,10 @@ async def test_a_whole_project_is_looked_at_once(store: Store) -> None:
 
 async def test_looks_that_ended_well_are_forgotten(store: Store) -> None:
     async with store.write() as tx:
-        look, waits = await jobs.reconcile(tx, 3), await jobs.poll(tx, "greeter")
+        look, waits = (await jobs.reconcile(tx, 3))[3], await jobs.poll(tx, "greeter")
+    assert waits is not None
     other = await add(store)
     for job in (look, other):
-        assert job is not None
         lease = await take(store, job)
         assert lease is not None
         async with store.write() as tx:
@@ -296,5 +308,4 @@ async def test_looks_that_ended_well_are_forgotten(store: Store) -> None:
         assert await jobs.forget(tx, older_s=60) == 0
         assert await jobs.forget(tx, older_s=-1) == 1
         for job in (waits, other):
-            assert job is not None
             await jobs.get(tx, job.id)

@@ -76,8 +76,7 @@ async def test_a_look_during_our_own_close_leaves_the_state_to_it(there: There) 
     close = await there.house.ask("close")
     there.do("close", by="me")  # as far as a former try got
     async with there.house.store.write() as tx:
-        look = await jobs.reconcile(tx, 1)
-    assert look is not None
+        look = (await jobs.reconcile(tx, 1))[1]
     await there.house.do(look)
     assert (await there.house.proposal()).state is ProposalState.OPEN
     await there.house.do(close)
