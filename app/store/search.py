@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Boolean, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -47,6 +46,8 @@ def in_list(tx: AsyncConnection, column: ColumnElement[Any], what: ColumnElement
     if tx.dialect.name == "sqlite":
         each = func.json_each(column).table_valued("value")
         return select(1).where(contains(each.c.value, what)).exists()
+    from sqlalchemy.dialects.postgresql import JSONB
+
     # escapes that JSON allows and PostgreSQL does not; no host has them, but a row might
     refused = r"\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
     taken = func.regexp_replace(column, refused, r"\\u003f", "g")

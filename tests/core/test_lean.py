@@ -35,6 +35,7 @@ def test_a_loaded_module_stays() -> None:
     [
         ("app.core.logs", "rich"),
         ("app.core.queue; app.core.queue.redis_settings('redis://x')", "cryptography"),
+        ("app.store.board, app.store.inbox", "sqlalchemy.dialects.postgresql"),
     ],
 )
 def test_no_process_loads_what_it_has_no_use_for(start: str, heavy: str) -> None:
