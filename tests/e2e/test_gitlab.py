@@ -134,8 +134,14 @@ async def test_a_request_that_gitlab_refuses_is_told_in_its_own_words(place: Pat
 
 
 STEPS = [
+    "worker.publisher.publish:commit",
+    "worker.publisher.publish:push",
+    "worker.git.commands:push",
+    "worker.forges.gitlab.forge:GitLabForge.look",
+    "worker.forges.gitlab.forge:GitLabForge.find",
     "worker.forges.gitlab.forge:GitLabForge.open",
     "worker.publisher.publish:show",
+    "worker.publisher.dressing:dress",
     "worker.forges.gitlab.forge:GitLabForge.dress",
 ]
 
