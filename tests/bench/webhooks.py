@@ -190,6 +190,7 @@ async def feed(settings: Settings, url: str) -> None:
 async def _steadily(port: int, seconds: int) -> list[float]:
     """Return the seconds from the moment at which each was to be sent until its answer."""
     sent, took = deliveries(), []
+    next(sent)  # makes them all ready, before the clock runs
     free: asyncio.Queue[_Connection] = asyncio.Queue()
 
     async def one(at: float) -> None:
