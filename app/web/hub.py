@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -99,6 +99,7 @@ class Hub:
         self._store = store
         self._listeners: set[Listener] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._deserted = asyncio.Event()
         self._seen = 0
         self._closed = False
 
@@ -110,8 +111,14 @@ class Hub:
     def close(self) -> None:
         """End all streams at once, and each that comes later: the server stops."""
         self._closed = True
+        self._deserted.set()
         for each in self._listeners:
             each.end()
+
+    async def ended(self) -> None:
+        """Wait, after `close`, until no look is under way: one holds a connection to the database."""
+        if self._looking is not None:
+            await self._looking
 
     def has_room(self) -> None:
         """Raise TooManyStreamsError where this process holds as many streams as it can."""
@@ -121,8 +128,10 @@ class Hub:
     @contextmanager
     def listening(self, topic: Topic, newest: int, units: int | None = None) -> Iterator[Listener]:
         """Add a stream until the block ends; `newest` is the last line that its caller has just seen."""
-        if self._looking is None:
+        if not self._listeners:
             self._seen = newest
+            self._deserted.clear()
+        if self._looking is None and not self._closed:
             self._looking = asyncio.create_task(self._look(), name="live")
         listener = Listener(topic, self._seen, units, over=self._closed)
         self._listeners.add(listener)
@@ -130,9 +139,8 @@ class Hub:
             yield listener
         finally:
             self._listeners.discard(listener)
-            if not self._listeners and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+            if not self._listeners:
+                self._deserted.set()
 
     async def replayed(self, topic: Topic, *, after: int, upto: int) -> bytes:
         """Return what a stream missed between two lines, as messages."""
@@ -159,18 +167,28 @@ class Hub:
             return await events.newest(tx)
 
     async def _look(self) -> None:
+        """Look until nobody listens; never cancelled, for that costs the connection that is at work."""
         away = False
-        while True:
-            await asyncio.sleep(LOOK_AGAIN_S if away else LOOK_S)
-            try:
-                await self._look_once()
-                await self._look_at_units()
-            except StoreError as error:
-                if not away:
-                    logs.get().warning("open pages are not told what happens", reason=str(error))
-                away = True
-            else:
-                away = False
+        try:
+            while await self._is_heard(LOOK_AGAIN_S if away else LOOK_S):
+                try:
+                    await self._look_once()
+                    await self._look_at_units()
+                except StoreError as error:
+                    if not away:
+                        logs.get().warning("open pages are not told what happens", reason=str(error))
+                    away = True
+                else:
+                    away = False
+        finally:
+            self._looking = None
+
+    async def _is_heard(self, after_s: float) -> bool:
+        """Wait, not longer than somebody listens, and tell whether somebody does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(after_s):
+                await self._deserted.wait()
+        return bool(self._listeners) and not self._closed
 
     async def _look_once(self) -> None:
         from app.store import events
@@ -178,7 +196,7 @@ class Hub:
         async with self._store.read() as tx:
             new = await events.marks(tx, after=self._seen, limit=MOST_AT_ONCE + 1)
             newest = await events.newest(tx) if len(new) > MOST_AT_ONCE else 0
-        if not new:
+        if not new or new[-1].id <= self._seen:  # who came meanwhile, and listens alone, has seen it
             return
         if newest:
             self._seen = newest

@@ -196,6 +196,7 @@ async def _serve(
             server.should_exit = True
         stopping.cancel()
         await asyncio.gather(*serving)
+        await served[0][0].state.web.hub.ended()
 
 
 def _configuration(app: FastAPI) -> uvicorn.Config:

@@ -17,6 +17,8 @@ from app.web.hub import Hub, TooManyStreamsError, Topic
 from tests.store.conftest import database, path, store, template, url
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from app.store.database import Store
 
 __all__ = ["database", "path", "store", "template", "url"]  # instead of this folder's one database
@@ -29,8 +31,11 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hub(store: Store) -> Hub:
-    return Hub(store)
+async def hub(store: Store) -> AsyncIterator[Hub]:
+    hub = Hub(store)
+    yield hub
+    hub.close()
+    await hub.ended()
 
 
 async def tell(store: Store, *proposals: int, kind: str = "proposal.ci", project: str = "greeter") -> int:
@@ -82,8 +87,7 @@ async def test_nothing_is_looked_at_while_nobody_listens(
         assert await second.next(timeout_s=10)
         task = hub._looking
     assert task is not None
-    await asyncio.wait([task])
-    assert task.cancelled()
+    await task
     assert hub._looking is None
     assert looks
     assert hub.listeners == 0
@@ -91,6 +95,27 @@ async def test_nothing_is_looked_at_while_nobody_listens(
     with hub.listening(Topic(), last) as later:  # what happened meanwhile is not told as new
         told = await tell(store, 2)
         assert heard(await later.next(timeout_s=10)) == [(told, 2)]
+
+
+async def test_a_look_under_way_is_never_cut_short(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that is cancelled may lose its connection without closing it."""
+    begun, goes_on, looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await goes_on.wait()
+        looked.set()
+
+    monkeypatch.setattr(hub, "_look_once", slow)
+    with hub.listening(Topic(), 0):
+        await begun.wait()
+    hub.close()
+    ending = asyncio.create_task(hub.ended())
+    await asyncio.sleep(0)
+    assert not ending.done()
+    goes_on.set()
+    await ending
+    assert looked.is_set()
 
 
 async def test_no_connection_is_held_while_nothing_happens(hub: Hub, store: Store) -> None:
@@ -170,6 +195,7 @@ async def test_all_end_when_the_server_stops(hub: Hub) -> None:
         assert listener.over
     with hub.listening(Topic(), 0) as late:
         assert late.over
+        assert hub._looking is None
 
 
 async def test_streams_outlive_a_database_that_is_away(
