@@ -57,6 +57,8 @@ class Store:
 
     def __init__(self, url: URL) -> None:
         self._url = url
+        self.place = place_of(url)
+        """The database's path, or its URL without the password."""
         self._engine = _engine(url)
         # a reader sees one state of the database from its first statement on; SQLite's always do
         reads = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
@@ -102,11 +104,6 @@ class Store:
     def _busy_s(self) -> str:
         """How long to wait for another writer."""
         return str(self._url.query.get("timeout", BUSY_S))
-
-    @property
-    def place(self) -> str:
-        """The database's path, or its URL without the password."""
-        return place_of(self._url)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
