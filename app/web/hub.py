@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from app.core import logs
 from app.core.errors import PimaintenoError, StoreError
+from app.core.tasks import end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LOOK_S = 0.25
 LOOK_AGAIN_S = 2.0
 """After the database could not be asked."""
+ENDS_S = 5
 MOST_AT_ONCE = 500
 """Lines between two looks, or since a stream was lost: for more, a page had better be loaded anew."""
 MOST_WAITING = 64
@@ -117,8 +119,9 @@ class Hub:
 
     async def ended(self) -> None:
         """Wait, after `close`, until no look is under way: one holds a connection to the database."""
-        if self._looking is not None:
-            await self._looking
+        if (looking := self._looking) is not None:
+            await asyncio.wait([looking], timeout=ENDS_S)
+            await end([looking])  # a database that went dark must not keep the server from stopping
 
     def has_room(self) -> None:
         """Raise TooManyStreamsError where this process holds as many streams as it can."""

@@ -118,6 +118,25 @@ async def test_a_look_under_way_is_never_cut_short(hub: Hub, monkeypatch: pytest
     assert looked.is_set()
 
 
+async def test_a_database_that_went_dark_does_not_keep_the_server(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def dark() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(module, "ENDS_S", 0.01)
+    monkeypatch.setattr(hub, "_look_once", dark)
+    with hub.listening(Topic(), 0):
+        await begun.wait()
+    hub.close()
+    async with asyncio.timeout(10):
+        await hub.ended()
+    assert hub._looking is None
+
+
 async def test_no_connection_is_held_while_nothing_happens(hub: Hub, store: Store) -> None:
     with hub.listening(Topic(), 0):
         held = {store._engine.pool.checkedout() for _ in range(50) if await asyncio.sleep(0.002, result=True)}  # type: ignore[attr-defined]
